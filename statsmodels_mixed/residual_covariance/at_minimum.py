@@ -19,7 +19,7 @@ from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
 from .natural import NaturalParameters, natural_parameters
-from .parameters import parameter_names, phi_of, sigma_of, slopes_of
+from .parameters import own_phi, parameter_names, phi_of, sigma_of, slopes_of
 from .problem import ResidualProblem
 
 __all__ = ["estimates_at", "is_singular_at"]
@@ -50,11 +50,15 @@ def estimates_at(
     gamma, _, _ = problem.split
     beta = basis.coefficients(gamma + solution.gamma)
     residual = problem.residual - basis.Q @ solution.gamma
-    b, factors = _modes(problem, at, solution, residual)
+    u, b, factors = _modes(problem, at, solution, residual)
     linear, fitted = predictors(design, basis.columns, beta, b)
     dispersion = problem.cells.dispersion
     names = () if dispersion is None else dispersion.names
-    smallest = _smallest(problem, at)
+    typical = float(np.sqrt(np.mean(_variances(problem, at))))
+    smallest = [
+        np.sqrt(SINGULAR) * typical / np.maximum(block.column_sizes(), 1e-300)
+        for block in design.blocks
+    ]
     natural = natural_parameters(model, problem.cells, x)
     vanishing = False  # the variance of some stratum
     if dispersion is not None:
@@ -79,7 +83,7 @@ def estimates_at(
         on_basis=OnBasis(basis.inverse, solution.M),
         objective=solution.value,
         logdet_omega=np.nan,
-        u=tuple(_spherical(T, modes) for T, modes in zip(factors, b, strict=True)),
+        u=u,
         b=b,
         linear_predictor=linear,
         fitted=fitted,
@@ -108,8 +112,8 @@ def _smallest(problem: ResidualProblem, at: CovarianceAt) -> list[Array]:
     """Return the standard deviation of each random effect below which it counts as zero."""
     typical = float(np.sqrt(np.mean(_variances(problem, at))))
     return [
-        np.sqrt(SINGULAR) * typical / np.maximum(block.column_sizes(), 1e-300)
-        for block in problem.design.blocks
+        np.sqrt(SINGULAR) * typical / np.maximum(problem.column_sizes(t), 1e-300)
+        for t in range(len(problem.design.blocks))
     ]
 
 
@@ -119,8 +123,8 @@ def _spherical(T: Array, b: Array) -> Array:
 
 def _modes(
     problem: ResidualProblem, at: CovarianceAt, solution: BestCoefficients, residual: Array
-) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Return b = Sigma Z'V^-1 (y - X beta), or Q^-1 times it, and T of each block."""
+) -> tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]:
+    """Return spherical modes, b = Sigma Z'V^-1 (y - X beta), or Q^-1 times it, and T by block."""
     blocks = problem.design.blocks
     sigmas = at.block_sigmas([len(block.names) for block in blocks])
     sums = [np.zeros((len(block.levels), len(block.names))) for block in blocks]
@@ -128,11 +132,14 @@ def _modes(
         e = (inverse[batch.pattern] @ residual[batch.rows][:, :, None])[:, :, 0]
         for block, z, out in zip(blocks, problem.z, sums, strict=True):
             np.add.at(out, block.refs[batch.rows], z[batch.rows] * e[:, :, None])
-    b = []
-    for block, each, sigma in zip(blocks, sums, sigmas, strict=True):
+    u, b, factors = [], [], []
+    for t, (block, each, sigma) in enumerate(zip(blocks, sums, sigmas, strict=True)):
         own = each if block.related is None else block.related.covariances(each)
-        b.append(own @ sigma)
-    return tuple(b), tuple(lower_root(sigma) for sigma in sigmas)
+        T, modes = lower_root(sigma), own @ sigma
+        u.append(_spherical(T, modes))
+        b.append(problem.effects_back(t, modes))
+        factors.append(problem.effects_back(t, T.T).T)
+    return tuple(u), tuple(b), tuple(factors)
 
 
 def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:
@@ -162,7 +169,7 @@ def _describe(
     errors[_changes(natural.jacobian / size, flat) | ~np.isfinite(errors)] = np.nan
     found, start = [], 0
     for part in model.parts:
-        own = part.free.structure.natural(part.free.phi(x[part.parameters]))
+        own = part.free.structure.natural(own_phi(part, x))
         rows = slice(start, start + len(own.names))
         least = smallest[part.block][part.columns] if part.block >= 0 else np.zeros(0)
         found.append(_one(model, part, x, own, natural.values[rows], errors[rows], least))
@@ -211,7 +218,7 @@ def _one(
     # A correlation at the edge of its range has no standard error there.
     touched = ~own.scales & (np.abs(own.values) > 1.0 - EDGE) & (structure.name == "us")
     limits = part.free.coordinates.at_bounds(phi)
-    J = own.jacobian @ part.free.jacobian(x[part.parameters])
+    J = own.jacobian @ part.L @ part.free.jacobian(x[part.parameters])
     touched |= np.abs(J) @ (limits != 0).astype(float) > 0
     names = [name for name, limit in zip(structure.read().names, limits, strict=True) if limit]
     if len(least):  # a standard deviation of random effects may be zero

@@ -152,7 +152,7 @@ class EffectsOfRows:
         blocks = problem.design.blocks
         sigmas = problem.model.at(x).block_sigmas([len(block.names) for block in blocks])
         levels = [_related(block, own) for block, own in zip(blocks, refs, strict=True)]
-        return cls(problem, z, refs, sigmas, levels)
+        return cls(problem, problem.changed(z), refs, sigmas, levels)
 
     @property
     def variance(self) -> Array:

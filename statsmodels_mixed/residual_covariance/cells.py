@@ -59,6 +59,8 @@ class Cells:
     term : ResidualTerm or None
         As the user wrote it; None for independent residuals.
     dispersion : Dispersion or None
+    changes : tuple of ndarray, shape (k, k), or None
+        C of each block of random effects, which are fitted to z C; see `changes_of`.
     """
 
     subject: Positions
@@ -68,6 +70,7 @@ class Cells:
     strata: tuple[Any, ...]
     term: ResidualTerm | None
     dispersion: Dispersion | None
+    changes: tuple[Array, ...] | None = None
 
     def of_rows(self, keep: NDArray[np.bool_]) -> Cells:
         """Return the places of some rows; all places keep their covariances."""

@@ -32,7 +32,7 @@ def conditional_variances(problem: ResidualProblem, x: Array) -> tuple[Array, ..
     x : ndarray
         Coordinates of the covariance parameters.
     """
-    blocks, at = problem.design.blocks, problem.model.at(x)
+    blocks, at, changes = problem.design.blocks, problem.model.at(x), problem.changes
     sigmas = at.block_sigmas([len(block.names) for block in blocks])
     inverses = [np.asarray(np.linalg.inv(at.value(batch))) for batch in problem.batches]
     out = []
@@ -43,7 +43,8 @@ def conditional_variances(problem: ResidualProblem, x: Array) -> tuple[Array, ..
         else:
             K = _of_independent(block, t, z, problem.batches, inverses)
             sigma_j = sigma[None]
-        out.append(sigma_j - sigma @ (K + K.transpose(0, 2, 1)) @ sigma / 2.0)
+        V = sigma_j - sigma @ (K + K.transpose(0, 2, 1)) @ sigma / 2.0
+        out.append(V if changes is None else changes[t] @ V @ changes[t].T)
     return tuple(out)
 
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from .._typing import Array
 from ..structures import Unconstrained
@@ -43,6 +44,9 @@ class Part:
         Its places, or its columns among those of the block.
     parameters : slice
         Its coordinates.
+    C : ndarray, shape (k, k), or None
+        Lower triangular, where the coordinates are those of an unstructured C^-1 T; see
+        `changes_of`.
     """
 
     name: str
@@ -50,6 +54,14 @@ class Part:
     block: int
     columns: slice
     parameters: slice
+    C: Array | None = None
+
+    @cached_property
+    def L(self) -> Array:
+        """What takes the elements of C^-1 T, column by column, to those of T, shape (m, m)."""
+        if self.C is None:
+            return np.eye(self.free.size)
+        return np.asarray(block_diag(*(self.C[j:, j:] for j in range(len(self.C)))))
 
 
 class ResponseCovariance:

@@ -15,6 +15,7 @@ from .._typing import Array
 from ..structures import reported_ranges
 from .cells import Cells
 from .covariance import ResponseCovariance
+from .parameters import own_phi
 
 __all__ = ["NaturalParameters", "natural_parameters", "natural_ranges"]
 
@@ -52,10 +53,9 @@ def natural_parameters(model: ResponseCovariance, cells: Cells, x: Array) -> Nat
     names: list[str] = []
     values, jacobian = [], []
     for part in model.parts:
-        own = x[part.parameters]
-        found = part.free.structure.natural(part.free.phi(own))
+        found = part.free.structure.natural(own_phi(part, x))
         shown, J = np.array(found.values, dtype=float), np.zeros((len(found.names), model.size))
-        J[:, part.parameters] = found.jacobian @ part.free.jacobian(own)
+        J[:, part.parameters] = found.jacobian @ part.L @ part.free.jacobian(x[part.parameters])
         if model.centred is not None and part.block < 0:
             at, log_factor = found.scales, model.centred.slopes @ x[model.gamma]
             J[at, model.gamma] = np.outer(shown[at], model.centred.slopes)

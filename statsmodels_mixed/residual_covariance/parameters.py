@@ -16,6 +16,7 @@ __all__ = [
     "coordinates_inside",
     "coordinates_of",
     "in_other_model",
+    "own_phi",
     "parameter_names",
     "phi_of",
     "sigma_of",
@@ -28,7 +29,7 @@ def phi_of(model: ResponseCovariance, x: Array) -> Array:
 
     Standard deviations are infinite or zero where they are beyond the range of numbers.
     """
-    parts = [_rectified(part, part.free.phi(x[part.parameters])) for part in model.parts]
+    parts = [_rectified(part, own_phi(part, x)) for part in model.parts]
     phi = np.concatenate([*parts, x[model.gamma]])
     if model.centred is None:
         return phi
@@ -38,9 +39,17 @@ def phi_of(model: ResponseCovariance, x: Array) -> Array:
     return phi
 
 
+def own_phi(part: Part, x: Array) -> Array:
+    """Return the parameters of a structure at coordinates x, of the user's columns."""
+    phi = part.free.phi(x[part.parameters])
+    return phi if part.C is None else part.L @ phi
+
+
 def sigma_of(model: ResponseCovariance, part: Part, x: Array) -> Array:
     """Return Sigma of a part; that of residuals where the columns of the dispersion are zero."""
     sigma = part.free.sigma(x[part.parameters])
+    if part.C is not None:
+        sigma = part.C @ sigma @ part.C.T
     if model.centred is None or part.block >= 0:
         return sigma
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -80,8 +89,11 @@ def coordinates_of(model: ResponseCovariance, phi: Array, name: str, inside: flo
     """
     if phi.shape != (model.size,) or not np.isfinite(phi).all():
         raise OptionError(f"{name} must be {model.size} finite numbers, as theta_names says.")
+    phi = phi.copy()
+    for part in model.effects:
+        if part.C is not None:
+            phi[part.parameters] = np.linalg.solve(part.L, phi[part.parameters])
     if model.centred is not None:
-        phi = phi.copy()
         with np.errstate(all="ignore"):
             phi[_scales(model)] *= np.exp(model.centred.middle @ phi[model.gamma])
         phi[model.gamma] = model.centred.R @ phi[model.gamma]
@@ -119,6 +131,8 @@ def slopes_of(model: ResponseCovariance, x: Array) -> Array:
     """Return the derivatives of the parameters with respect to coordinates, shape (m, m)."""
     slopes = [part.free.coordinates.slopes(x[part.parameters])[0] for part in model.parts]
     J = np.diag(np.concatenate([*slopes, np.ones(model.gamma.stop - model.gamma.start)]))
+    for part in model.effects:
+        J[part.parameters, part.parameters] = part.L @ J[part.parameters, part.parameters]
     if model.centred is not None:
         scales, phi = _scales(model), phi_of(model, x)
         J[scales] *= np.exp(model.centred.slopes @ x[model.gamma])

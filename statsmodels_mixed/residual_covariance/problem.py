@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import TermCoordinates
 from .._typing import Array
 from ..fitting.fixed_effects.basis import FixedBasis, orthonormal_basis, residual_response
 from ..fitting.structured.several_starts import MANY_ROWS
@@ -54,9 +57,59 @@ def _stratum_name(cells: Cells, i: int) -> str:
     return f"Residual, {cells.term.by} {cells.strata[i]}"
 
 
+class _Term(NamedTuple):
+    """What `TermCoordinates` needs of the columns of one structure."""
+
+    z: Array
+    pattern: NDArray[np.bool_]
+    level_sd: float
+
+
+def changes_of(design: Design) -> tuple[Array, ...] | None:
+    """Return C of each block with z C in place of columns z that nearly depend on one another.
+
+    Those of an unstructured covariance matrix, as of (x | g) with x far from zero, which is one in
+    any columns (see `TermCoordinates`).
+
+    Returns
+    -------
+    tuple of ndarray, shape (k, k), or None
+        None where nothing changes.
+    """
+    found, changed = [], False
+    for block in design.blocks:
+        C = np.eye(len(block.names))
+        for at, structure in structured_terms(block):
+            if structure.name == "us" and structure.k > 1:
+                pattern = np.tril(np.ones((structure.k,) * 2, dtype=bool))
+                term = _Term(block.z[:, at], pattern, block.level_sd)
+                (own,) = TermCoordinates([term], design.weights).C
+                changed |= own is not None
+                C[at, at] = np.eye(structure.k) if own is None else own
+        found.append(C)
+    return tuple(found) if changed else None
+
+
+def _changes(cells: Cells, blocks: Sequence[RandomBlock]) -> tuple[Array, ...] | None:
+    """Return the changes of columns where these are the blocks of the fit, not fewer of them."""
+    changes = cells.changes
+    if changes is None or list(map(len, changes)) != [len(block.names) for block in blocks]:
+        return None
+    return changes
+
+
+def _change(changes: tuple[Array, ...] | None, block: int, at: slice) -> Array | None:
+    """Return what changes the columns of a part, if anything does."""
+    if block < 0 or changes is None:
+        return None
+    C = changes[block][at, at]
+    return None if np.array_equal(C, np.eye(len(C))) else C
+
+
 def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> ResponseCovariance:
     """Return the parts of V."""
     named: list[tuple[str, Structure, int, slice]] = []
+    changes = _changes(cells, blocks)
     places = ends([structure.k for structure in cells.structures])
     for i, structure in enumerate(cells.structures):
         named.append((_stratum_name(cells, i), structure, -1, places[i]))
@@ -65,7 +118,7 @@ def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> ResponseC
     free = [Unconstrained(structure) for _, structure, _, _ in named]
     coordinates = ends([each.size for each in free])
     parts = tuple(
-        Part(name, each, block, at, own)
+        Part(name, each, block, at, own, _change(changes, block, at))
         for (name, _, block, at), each, own in zip(named, free, coordinates, strict=True)
     )
     return ResponseCovariance(parts, None if cells.dispersion is None else cells.dispersion.centred)
@@ -139,7 +192,27 @@ class ResidualProblem:
     @cached_property
     def z(self) -> tuple[Array, ...]:
         """Weighted columns of the random effects of each block."""
-        return tuple(self._weighted(block.z) for block in self.design.blocks)
+        return tuple(self._weighted(z) for z in self.changed([b.z for b in self.design.blocks]))
+
+    @property
+    def changes(self) -> tuple[Array, ...] | None:
+        """C of each block, whose columns z C are fitted; None where nothing changes."""
+        return _changes(self.cells, self.design.blocks)
+
+    def changed(self, z: Sequence[Array]) -> list[Array]:
+        """Return columns of the random effects of each block, (m, k), as those that are fitted."""
+        changes = self.changes
+        return list(z) if changes is None else [own @ C for own, C in zip(z, changes, strict=True)]
+
+    def column_sizes(self, t: int, weights: Array | None = None) -> Array:
+        """Return the sizes of the columns of a block that are fitted, shape (k,)."""
+        block = self.design.blocks[t]
+        z = block.z if self.changes is None else block.z @ self.changes[t]
+        return replace(block, z=z).column_sizes(weights)
+
+    def effects_back(self, t: int, effects: Array) -> Array:
+        """Return random effects b of the user's columns, (l, k), or factors T, transposed."""
+        return effects if self.changes is None else effects @ self.changes[t].T
 
     @cached_property
     def model(self) -> ResponseCovariance:
@@ -178,7 +251,7 @@ class ResidualProblem:
         for part in self.model.parts:
             own = np.full(part.free.structure.k, size)
             if part.block >= 0:
-                own = own / self.design.blocks[part.block].column_sizes(weights)[part.columns]
+                own = own / self.column_sizes(part.block, weights)[part.columns]
             found.append(part.free.units(own))
         gamma = self.model.gamma
         return np.concatenate([*found, np.ones(gamma.stop - gamma.start)])
@@ -188,7 +261,7 @@ class ResidualProblem:
         """The terms of factors with columns that are nearly one; see `lower_with_large_effects`."""
         out = []
         for t in load("fitting.search.nearly_one:blocks_nearly_one")(self.design):
-            sds = self.split[2] / self.design.blocks[t].column_sizes(self.design.weights)
+            sds = self.split[2] / self.column_sizes(t, self.design.weights)
             own = [part for part in self.model.parts if part.block == t]
             out.append([(part.parameters, part.free, sds[part.columns]) for part in own])
         return out
@@ -231,7 +304,7 @@ class ResidualProblem:
                     every.append([part.free.x(T[part.free.structure.places(len(T))])])
                     continue
             else:
-                size = self.design.blocks[part.block].column_sizes(weights)[part.columns]
+                size = self.column_sizes(part.block, weights)[part.columns]
                 guess = np.sqrt(0.5 * np.mean(r**2)) / size / np.sqrt(len(size))
             found = part.free.structure.starts(guess)
             every.append([part.free.x(phi) for phi in found])

@@ -90,7 +90,9 @@ class CorrelatedRows:
     def factors(self) -> tuple[Array, ...]:
         """T of the random effects of each block, Cov(b_j) = T T'."""
         sizes = [len(block.names) for block in self.problem.design.blocks]
-        return tuple(map(lower_root, self.problem.model.at(self.x).block_sigmas(sizes)))
+        sigmas = self.problem.model.at(self.x).block_sigmas(sizes)
+        back = self.problem.effects_back
+        return tuple(back(t, lower_root(sigma).T).T for t, sigma in enumerate(sigmas))
 
     def simulator(self, plain: Simulator, complete: Mask) -> CorrelatedSimulator:
         """Return what draws rows in which nothing is missing; `plain` draws their random effects.

@@ -130,7 +130,9 @@ def kenward_roger_residual(
         check_mmrm(model)
         inner -= _curvature(model, x, units, varpar, first, curved, _parameters_of_mmrm) / 4.0
     elif second_order and not _linear_in_elements(model):
-        inner -= _curvature(model, x, units, varpar, first, curved, _parameters_of_sas) / 4.0
+        bent = _without_linear_effects(model, varpar)
+        curved = likelihood.weighted_products(x, bent)[1]
+        inner -= _curvature(model, x, units, bent, first, curved, _parameters_of_sas) / 4.0
     adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
     if len(M) and np.linalg.eigvalsh(adjusted)[0] <= 0:
         raise OptionError(
@@ -157,6 +159,15 @@ def _linear_in_elements(model: ResponseCovariance) -> bool:
     """Return whether V is linear in the elements of its Sigmas, the parameters of SAS."""
     linear = all(part.free.structure.linear for part in model.parts)
     return linear and model.gamma.stop == model.gamma.start
+
+
+def _without_linear_effects(model: ResponseCovariance, W: Array) -> Array:
+    """Return W without random effects in whose Sigma V is linear, which have no R_ij in SAS's."""
+    out = W.copy()
+    for part in model.effects:
+        if part.free.structure.linear:
+            out[part.parameters], out[:, part.parameters] = 0.0, 0.0
+    return out
 
 
 def _curvature(

@@ -26,7 +26,7 @@ from ...options import FITTING, answering
 from ...residual_covariance.cells import read_cells
 from ...residual_covariance.dispersion import read_dispersion
 from ...residual_covariance.fit import fit_residual
-from ...residual_covariance.problem import covariance_model
+from ...residual_covariance.problem import changes_of, covariance_model
 from ...results.notes import warn
 from ...standard_errors.residual_choice import choose_residual, refer_residual
 from ..reading import names_for
@@ -204,6 +204,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
                 self.dispersion, self.frame.rows.columns, matrix, self.cells.structures
             )
             self.cells = replace(self.cells, dispersion=spread)
+        self.cells = replace(self.cells, changes=changes_of(self.kept_design()))
         said = [each.text for each in (self.residual, self.dispersion) if each is not None]
         self.formula_full = f"{self.formula_full}; {'; '.join(said)}"
         covariance_model(self.cells, self.kept_design().blocks)  # whose structures may refuse
