@@ -24,6 +24,7 @@ from ..fitting.fixed_effects.basis import residual_response
 from ..fitting.generalized.approximation import prepare_at
 from ..fitting.search.optimize import FitOptions
 from ..fitting.search.trust_region import Evaluate, Minimum, minimize_newton
+from ..fitting.structured.apart import ColumnsApart
 from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_at
 from ..fitting.structured.linear import (
@@ -63,6 +64,8 @@ class _StructuredModel(ABC):
     deviance: float
     _model: CovarianceModel
     _names: tuple[str, ...]
+    # Where the model has other columns of Z than the user's.
+    _other: ColumnsApart | None = None
 
     def _begin(self, evaluate: Evaluate, z: Array, value: float, size: float) -> None:
         """Take the optimum, and the size of a standard deviation that is zero."""
@@ -80,7 +83,8 @@ class _StructuredModel(ABC):
 
     def _shown(self, z: Array) -> Array:
         """Return what is reported of all structures at z."""
-        return self._model.natural(self._model.phi(z[: self._model.size]))[0]
+        phi = self._model.phi(z[: self._model.size])
+        return self._model.natural(phi if self._other is None else self._other.outward(phi))[0]
 
     @abstractmethod
     def _read(self, z: Array) -> State:
@@ -98,15 +102,15 @@ class _StructuredModel(ABC):
                 out.append(self._constrained("theta", next(names), c, linear(size)))
         return out
 
-    @staticmethod
-    def _natural_of(part: CovariancePart) -> Callable[[Array], tuple[Array, Array]]:
+    def _natural_of(self, part: CovariancePart) -> Callable[[Array], tuple[Array, Array]]:
         """Return a function of z: what is reported of one structure, and its derivatives."""
+        L = np.eye(part.free.size) if self._other is None else self._other.change(part)
 
         def natural(z: Array) -> tuple[Array, Array]:
             x = z[part.phi]
-            shown = part.structure.natural(part.free.phi(x))
+            shown = part.structure.natural(L @ part.free.phi(x))
             jacobian = np.zeros((len(shown.values), len(z)))
-            jacobian[:, part.phi] = shown.jacobian * part.free.coordinates.slopes(x)[0]
+            jacobian[:, part.phi] = shown.jacobian @ L * part.free.coordinates.slopes(x)[0]
             return shown.values, jacobian
 
         return natural
@@ -257,6 +261,9 @@ class StructuredGeneralizedModel(_StructuredModel):
     """
 
     def __init__(self, design: Design, estimates: GeneralizedEstimates, infinite: Array) -> None:
+        self._other = ColumnsApart.of(design, None)
+        if self._other is not None:
+            design, estimates = self._other.design, self._other.inner(estimates)
         fitted = estimates.structured
         assert fitted is not None
         problem = prepare_at(design, estimates, n_agq=estimates.n_agq)

@@ -54,7 +54,7 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> OnB
             if inner is None:
                 return None
             m = len(estimates.structured.phi)
-            rows = np.vstack([other.rows_outward(inner.inverse[:m]), inner.inverse[m:]])
+            rows = np.vstack([other.outward(inner.inverse[:m]), inner.inverse[m:]])
             return OnBasis(rows, inner.matrix, inner.scale, inner.root)
         structured_hessian = load("fitting.structured.generalized:structured_hessian")
         matrix, change = structured_hessian(design, estimates)

@@ -99,9 +99,24 @@ class ColumnsApart:
         """Return parameters of the structures of the other columns, shape (m,)."""
         return self._changed(phi, True)
 
-    def rows_outward(self, rows: Array) -> Array:
-        """Return rows of what the user's free coordinates depend on, shape (m, .)."""
-        return self._changed(rows, False)
+    def outward(self, phi: Array) -> Array:
+        """Return parameters of the user's columns, free coordinates, or rows of such."""
+        return self._changed(phi, False)
+
+    def theta_inward(self, theta: Array) -> Array:
+        """Return theta, perhaps followed by others, of the other columns."""
+        return self._theta(theta, True)
+
+    def theta_outward(self, theta: Array) -> Array:
+        """Return theta, perhaps followed by others, of the user's columns."""
+        return self._theta(theta, False)
+
+    def change(self, part: CovariancePart) -> Array:
+        """Return what takes parameters of a structure to those of the user's columns, (m, m)."""
+        for own, C in self.parts:
+            if own.phi == part.phi:
+                return _of_triangle(C)
+        return np.eye(part.free.size)
 
     def _factors(self, factors: tuple[Array, ...], inward: bool) -> tuple[Array, ...]:
         out = [T.copy() for T in factors]

@@ -10,6 +10,7 @@ from ...frame.design import Design
 from ..estimates import GeneralizedEstimates
 from ..generalized.refits import GeneralizedRefits
 from ..search.trust_region import minimize_newton
+from .apart import ColumnsApart
 from .covariance_model import CovarianceModel, inside_phi
 from .generalized import ROUNDING, TOLERANCE, StructuredApproximation
 
@@ -36,6 +37,11 @@ class StructuredGeneralizedRefits(GeneralizedRefits):
         beta: Array,
         dispersion: float,
     ) -> None:
+        self._user = CovarianceModel(design)
+        self._other = ColumnsApart.of(design, None)
+        if self._other is not None:
+            design, estimates = self._other.design, self._other.inner(estimates)
+            theta = self._other.theta_inward(theta)
         super().__init__(design, estimates, theta, beta, dispersion)
         assert estimates.structured is not None
         model = CovarianceModel(design)
@@ -53,7 +59,10 @@ class StructuredGeneralizedRefits(GeneralizedRefits):
             value, gradient = model.value_and_gradient(end)
         ntheta = self.core.ntheta
         units = model.in_units(end[:ntheta]) / self._unit
-        shown = objective.model.row(run.end[: objective.model.size], units)
+        x = run.end[: objective.model.size]
+        if self._other is not None:
+            x, end = self._other.outward(x), self._other.theta_outward(end)
+        shown = self._user.row(x, units)
         minimization = Minimization(
             theta=end,
             status=run.status,
