@@ -24,7 +24,7 @@ from scipy.linalg import lapack
 
 from .._typing import Array
 
-__all__ = ["HasColumns", "TermCoordinates"]
+__all__ = ["HasColumns", "TermCoordinates", "orthogonalizer"]
 
 
 # A column of which less than this share is new is left as it is, but for its size.
@@ -158,10 +158,17 @@ def _are_apart(columns: Array, weights: Array | None) -> bool:
     return True
 
 
-def _orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array] | None:
+def orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array] | None:
     """Return C and the columns times C; None when the columns are far enough from dependent.
 
     Twice, because the first round leaves rounding errors of the size of the condition number.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, k)
+        Of one term, with a full triangle T.
+    weights : ndarray, shape (n,), or None
+        Weights of the rows in the mean squares.
     """
     if columns.shape[1] <= FEW and _are_apart(columns, weights):
         return None
@@ -216,7 +223,7 @@ class TermCoordinates:
             places = _places(k, np.asarray(term.pattern, dtype=bool).tobytes())
             for members in places.joined:
                 joined = term.z if len(members) == k else term.z[:, members]
-                made = _orthogonalizer(joined, weights)
+                made = orthogonalizer(joined, weights)
                 if made is None:
                     continue
                 if matrix is None:

@@ -21,6 +21,7 @@ from ..frame.table.columns import lie_between
 __all__ = [
     "CovarianceElement",
     "canonical",
+    "change_of_triangle",
     "components",
     "elements_of",
     "factors_of",
@@ -78,6 +79,27 @@ def factors_of(theta: Array, patterns: Sequence[Pattern]) -> tuple[Array, ...]:
         at += len(rows)
         factors.append(T)
     return tuple(factors)
+
+
+def change_of_triangle(C: Array) -> Array:
+    """Return what takes the elements of a lower triangle T, column by column, to those of C T.
+
+    Parameters
+    ----------
+    C : ndarray, shape (k, k)
+        Lower triangular.
+
+    Returns
+    -------
+    ndarray, shape (m, m)
+        With m = k (k + 1) / 2.
+    """
+    k, at = len(C), 0
+    out = np.zeros((k * (k + 1) // 2,) * 2)
+    for j in range(k):
+        own = slice(at, at + k - j)
+        out[own, own], at = C[j:, j:], own.stop
+    return out
 
 
 def theta_of(factors: Sequence[Array], patterns: Sequence[Pattern]) -> Array:

@@ -18,9 +18,9 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
 from .._typing import Array
+from ..fitting.covariance import change_of_triangle
 from ..structures import Unconstrained
 from .components import Batch
 from .dispersion import Centred
@@ -61,7 +61,7 @@ class Part:
         """What takes the elements of C^-1 T, column by column, to those of T, shape (m, m)."""
         if self.C is None:
             return np.eye(self.free.size)
-        return np.asarray(block_diag(*(self.C[j:, j:] for j in range(len(self.C)))))
+        return change_of_triangle(self.C)
 
 
 class ResponseCovariance:

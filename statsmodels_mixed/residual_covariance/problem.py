@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import TermCoordinates
+from .._core.coordinates import orthogonalizer
 from .._typing import Array
 from ..fitting.fixed_effects.basis import FixedBasis, orthonormal_basis, residual_response
 from ..fitting.structured.several_starts import MANY_ROWS
@@ -57,14 +56,6 @@ def _stratum_name(cells: Cells, i: int) -> str:
     return f"Residual, {cells.term.by} {cells.strata[i]}"
 
 
-class _Term(NamedTuple):
-    """What `TermCoordinates` needs of the columns of one structure."""
-
-    z: Array
-    pattern: NDArray[np.bool_]
-    level_sd: float
-
-
 def changes_of(design: Design) -> tuple[Array, ...] | None:
     """Return C of each block with z C in place of columns z that nearly depend on one another.
 
@@ -81,11 +72,9 @@ def changes_of(design: Design) -> tuple[Array, ...] | None:
         C = np.eye(len(block.names))
         for at, structure in structured_terms(block):
             if structure.name == "us" and structure.k > 1:
-                pattern = np.tril(np.ones((structure.k,) * 2, dtype=bool))
-                term = _Term(block.z[:, at], pattern, block.level_sd)
-                (own,) = TermCoordinates([term], design.weights).C
-                changed |= own is not None
-                C[at, at] = np.eye(structure.k) if own is None else own
+                made = orthogonalizer(block.z[:, at], design.weights)
+                if made is not None:
+                    C[at, at], changed = made[0], True
         found.append(C)
     return tuple(found) if changed else None
 

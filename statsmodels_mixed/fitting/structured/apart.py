@@ -10,36 +10,20 @@ covariance matrix is one in any columns; those of other structures are left alon
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
-from ..._core import TermCoordinates
+from ..._core.coordinates import orthogonalizer
 from ..._typing import Array
 from ...frame.design import Design
-from ..covariance import factors_of, theta_of
+from ..covariance import change_of_triangle, factors_of, theta_of
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from .covariance_model import CovarianceModel, CovariancePart
 
 __all__ = ["ColumnsApart"]
 
 AnyEstimates = TypeVar("AnyEstimates", bound=LinearEstimates | GeneralizedEstimates)
-
-
-class _Term(NamedTuple):
-    """What `TermCoordinates` needs of the columns of one structure."""
-
-    z: Array
-    pattern: NDArray[np.bool_]
-    level_sd: float
-
-
-def _of_triangle(C: Array) -> Array:
-    """Return what takes the elements of T, column by column, to those of C T."""
-    k = len(C)
-    return np.asarray(block_diag(*(C[j:, j:] for j in range(k))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +55,14 @@ class ColumnsApart:
         """
         blocks, found = list(design.blocks), []
         for part in CovarianceModel(design).parts:
-            block, k = blocks[part.block], part.structure.k
-            if part.structure.name != "us" or k < 2 or part.own is not None:
+            block, structure = blocks[part.block], part.structure
+            if structure.name != "us" or structure.k < 2 or part.own is not None:
                 continue
-            pattern = np.tril(np.ones((k, k), dtype=bool))
-            term = _Term(block.z[:, part.columns], pattern, block.level_sd)
-            coordinates = TermCoordinates([term], weights)
-            C = coordinates.C[0]
-            if C is None:
+            made = orthogonalizer(block.z[:, part.columns], weights)
+            if made is None:
                 continue
-            z = block.z.copy()
-            z[:, part.columns] = coordinates.z[0]
+            C, z = made[0], block.z.copy()
+            z[:, part.columns] = made[1]
             blocks[part.block] = replace(block, z=z)
             found.append((part, C))
         return cls(design, replace(design, blocks=tuple(blocks)), tuple(found)) if found else None
@@ -90,7 +71,7 @@ class ColumnsApart:
         """Return parameters of the structures, or free coordinates, which are the same of these."""
         out = phi.copy()
         for part, C in self.parts:
-            L = _of_triangle(C)
+            L = change_of_triangle(C)
             own = phi[part.phi]
             out[part.phi] = np.linalg.solve(L, own) if inward else L @ own
         return out
@@ -115,7 +96,7 @@ class ColumnsApart:
         """Return what takes parameters of a structure to those of the user's columns, (m, m)."""
         for own, C in self.parts:
             if own.phi == part.phi:
-                return _of_triangle(C)
+                return change_of_triangle(C)
         return np.eye(part.free.size)
 
     def _factors(self, factors: tuple[Array, ...], inward: bool) -> tuple[Array, ...]:
@@ -155,7 +136,7 @@ class ColumnsApart:
         z = np.concatenate([self._changed(structured.z[:m], False), structured.z[m:]])
         gradient = structured.gradient.copy()
         for part, C in self.parts:
-            gradient[part.phi] = np.linalg.solve(_of_triangle(C).T, gradient[part.phi])
+            gradient[part.phi] = np.linalg.solve(change_of_triangle(C).T, gradient[part.phi])
         b = [modes.copy() for modes in found.b]
         for part, C in self.parts:
             b[part.block][:, part.columns] = found.b[part.block][:, part.columns] @ C.T
