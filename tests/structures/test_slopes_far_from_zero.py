@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_mixed import mixedglm2, mixedlm2
+from statsmodels_mixed.errors import OptionError
 
 SHIFTS = {"year": 2000.0, "date": 738_000.0, "far": 2.0**23}
 
@@ -87,6 +88,8 @@ def test_a_start_is_given_in_the_users_columns():
     again = model.fit(start=fit.estimates.structured.phi)
     assert again.llf == pytest.approx(fit.llf, abs=1e-6)
     assert again.report.evaluations < fit.report.evaluations
+    with pytest.raises(OptionError, match="start="):
+        model.fit(start=[1.0])
 
 
 @pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.SingularFitWarning")

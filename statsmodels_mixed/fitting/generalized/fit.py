@@ -182,7 +182,7 @@ def fit_generalized(
                 n_agq=n_agq,
                 fast=fast,
                 hessian=hessian,
-                start=None if start is None else other.inward(np.asarray(start, dtype=float)),
+                start=other.start(start),
                 coefficients=coefficients,
                 options=options,
                 rows=rows,

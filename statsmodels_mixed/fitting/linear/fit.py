@@ -79,7 +79,7 @@ def fit_linear(
     if design.is_structured:
         other = load("fitting.structured.apart:ColumnsApart").of(design, design.weights)
         if other is not None:
-            given = None if start is None else other.inward(np.asarray(start, dtype=float))
+            given = other.start(start)
             inner = fit_linear(other.design, reml=reml, sigma=sigma, start=given, options=options)
             return cast(LinearEstimates, other.back(inner))
     if options.solver == "auto":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..._core.coordinates import orthogonalizer
 from ..._typing import Array
@@ -79,6 +80,13 @@ class ColumnsApart:
     def inward(self, phi: Array) -> Array:
         """Return parameters of the structures of the other columns, shape (m,)."""
         return self._changed(phi, True)
+
+    def start(self, given: ArrayLike | None) -> Array | None:
+        """Return a start for the other columns; one of another length as it is, to be refused."""
+        if given is None:
+            return None
+        phi = np.asarray(given, dtype=float)
+        return self.inward(phi) if phi.shape == (CovarianceModel(self.user).size,) else phi
 
     def outward(self, phi: Array) -> Array:
         """Return parameters of the user's columns, free coordinates, or rows of such."""
