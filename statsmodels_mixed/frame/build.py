@@ -23,7 +23,6 @@ from .matrices.expressions import IN_FORMULA, expressions, total
 from .matrices.expressions import check_expressions as check_computed
 from .matrices.expressions import learn as learn_expressions
 from .matrices.factors import Rows
-from .matrices.functions import check_safe
 from .matrices.names import check_functions, complete, unknown_names
 from .matrices.parts import FormulaPart, codes, sides_of
 from .model_frame import ModelFrame, RandomPart
@@ -129,7 +128,7 @@ def build_frame(
     computed = expressions(formula, given, table.names)
     given = {option: None if option in computed else each for option, each in given.items()}
     if safe:
-        check_safe([*sides, *computed.values()], table.names, subset)
+        load("frame.matrices.safe:check_safe")([*sides, *computed.values()], table.names, subset)
     extra = [*columns, *[name for name in given.values() if isinstance(name, str)]]
     needed = None
     if engine == "patsy" and not computed and not other_random:

@@ -12,9 +12,9 @@ from patsy.eval import EvalEnvironment
 
 from .._typing import Array
 from ..errors import DataError
+from ..later import load
 from .matrices.coding import CodedMatrix
 from .matrices.engine import learn, read_contrasts
-from .matrices.functions import check_safe
 from .matrices.names import check_functions, complete, unknown_names
 from .matrices.parts import FormulaPart, codes
 from .model_frame import ModelFrame
@@ -81,7 +81,7 @@ class OtherFormulas:
             ]
             try:
                 if self.safe:
-                    check_safe([part], known, None)
+                    load("frame.matrices.safe:check_safe")([part], known, None)
                 if unknown:
                     raise unknown_names(dict.fromkeys(unknown, ""), known, text)
                 check_functions([part], known, self._names)

@@ -19,6 +19,8 @@ import patsy.builtins
 import scipy.special
 
 from ..errors import DataError
+from ..frame.matrices.constants import endless_part
+from ..frame.matrices.functions import Polynomials
 
 __all__ = [
     "check_code",
@@ -123,20 +125,20 @@ def named_function(module_name: str, name: str) -> Any:
 def _transforms() -> dict[str, type]:
     names = ("center", "standardize", "scale", "bs", "cr", "cc", "te")
     classes = (getattr(patsy, name).__patsy_stateful_transform__ for name in names)
-    return {cls.__name__: cls for cls in classes}
+    return {cls.__name__: cls for cls in (*classes, Polynomials)}
 
 
 _TRANSFORMS = _transforms()
 
 
 def transform_name(transform: Any) -> str | None:
-    """Return the name of a stateful transform of patsy; None for one of the user's."""
+    """Return the name of a transform of patsy or of this package; None for one of the user's."""
     name = type(transform).__name__
     return name if _TRANSFORMS.get(name) is type(transform) else None
 
 
 def transform_class(name: str) -> type:
-    """Return a class of patsy's stateful transforms by its name."""
+    """Return the class of such a transform by its name."""
     if name not in _TRANSFORMS:
         raise DataError(f"it names the transform {name!r}, which a saved formula may not use.")
     return _TRANSFORMS[name]
@@ -176,6 +178,10 @@ def check_code(
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:
         raise DataError("has code that Python cannot parse.") from error
+    if endless_part(tree, {*named, *transforms, *_BUILTINS} - set(columns)) is not None:
+        raise DataError(
+            "makes something very large of constants, which cannot be saved without pickle."
+        )
     names = {*columns, *named, *transforms, *_BUILTINS}
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):

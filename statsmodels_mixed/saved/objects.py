@@ -168,8 +168,8 @@ class Writer:
             known = transform_name(transform)
             if known is None:
                 raise DataError(
-                    f"uses the transform {type(transform).__name__!r}, which is not patsy's and "
-                    "cannot be saved without pickle."
+                    f"uses the transform {type(transform).__name__!r}, which is neither "
+                    "patsy's nor of this package and cannot be saved without pickle."
                 )
             transforms[name] = [known, self.encode(vars(transform))]
         for name in sorted(names_in(code)):

@@ -220,6 +220,12 @@ UNSAFE = [
     "eval('x')",
     "C(s, levels=open('f'))",
     "9**9**9 * x",
+    "I(abs(9)**round(999999999) * x)",
+    "I((1 << 9999999) * x)",
+    "I([0] * 10**9)",
+    "I(('a' or s) * 10**9)",
+    "bs(x, df=200000)",
+    "cr(x, 200000)",
     "f'{x}'",
     "x[0]",
 ]
@@ -251,6 +257,9 @@ def test_code_that_may_not_run(code, options):
         "poly(x, 2) * (h > 3)",
         "Q('x')",
         "np.where(x > 0, x, -x)",
+        "I(2**x + x / 10**12) + I(np.pi**2 * h**3)",
+        "I((s == 'a') * (h > 3))",
+        "bs(x, df=4, upper_bound=5000)",
     ],
 )
 def test_code_that_is_safe(code):

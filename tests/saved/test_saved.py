@@ -56,6 +56,7 @@ LINEAR = {
         " + (center(days) | subj)",
         {},
     ),
+    "polynomials": ("reaction ~ poly(days, 2) + poly(z, 2, raw=True) + (poly(w, 1) | subj)", {}),
     "numpy": (
         "np.log(reaction) ~ np.sqrt(days) + I(z**2) + log1p(w) + I(shift * z) + (1 | subj)",
         {},
@@ -338,6 +339,10 @@ def expression(objects):
 
 
 EVIL = {
+    "endless": lambda objects: expression(objects).update(code="9**9**9**9 * days"),
+    "number": lambda objects: expression(objects).update(
+        code="k**k**k * days", names={"k": {"value": 99}}
+    ),
     "code": lambda objects: expression(objects).update(code="__import__('os').system('true')"),
     "attribute": lambda objects: expression(objects).update(code="days.to_pickle('x')"),
     "function": lambda objects: expression(objects)["names"].update(
