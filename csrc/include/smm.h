@@ -129,6 +129,19 @@ enum { SMM_BASIS_ROWS = 256 };
 int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, const double *weights,
               double *Q, double *R, double *work);
 
+/* The response less its projection on an orthonormal basis: y = Q gamma + scale residual.
+ *   Q        row-major (n x p), n >= 1, p >= 0, Q'WQ = I.
+ *   y        (n) response.
+ *   weights  (n) positive; NULL: I.
+ *   rows     >= 1, of the data, where others are zero.
+ *   gamma    (p) out.
+ *   residual (n) out, of which the sum of (weighted) squares is `rows`; as it is where nothing is left.
+ *   squares  (3) out: sums of squares of y, without and with weights; scale.
+ *   work     (2 p).
+ * Returns SMM_OK, SMM_EINVAL. Numbers beyond the range of squares are infinite in `squares`. */
+int smm_residual(int64_t n, int32_t p, const double *Q, const double *y, const double *weights,
+                 int64_t rows, double *gamma, double *residual, double *squares, double *work);
+
 /* The numbers of a model's rows: `parts` arrays, the k-th row-major (n x cols[k]), and levels of
  * `groups` factors, each (n). Borrowed. */
 typedef struct {
@@ -167,8 +180,8 @@ int smm_workspace_create(const smm_design *design, smm_workspace **out);
 void smm_workspace_destroy(smm_workspace *ws);
 
 /* Form the cross-products [Z X y]'W[Z X y].
- *   y (n), weights (n) or NULL for ones; copied. Rows of weight 0 do not count: the model is
- *   that of the others.
+ *   y (n), weights (n) or NULL for ones; borrowed until the cross-products are of others or the
+ *   workspace is destroyed. Rows of weight 0 do not count: the model is that of the others.
  * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
 
@@ -178,7 +191,7 @@ int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
  * Returns SMM_OK, SMM_EINVAL (not more than p), SMM_ESTATE. */
 int smm_set_rows(smm_workspace *ws, int64_t rows);
 
-/* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before.
+/* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before; both borrowed likewise.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
 
@@ -395,7 +408,8 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
 int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
 /* Fit the model to many responses by smm_newton, each from the same start.
- *   count      responses, >= 0; responses row-major (count x n), only read.
+ *   count      responses, >= 0; responses row-major (count x n), only read. The last is borrowed
+ *              as that of smm_crossprod_y.
  *   weights    (n), the same as before, or NULL.
  *   start      (ntheta).
  *   flag       looked at once per evaluation, by an atomic load of 4 aligned bytes: another

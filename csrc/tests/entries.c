@@ -141,6 +141,11 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     double *R = s->out + n * p, *work = R + p * p;
     if (p)
         add(s, smm_basis(&blas, n, (int32_t)p, m->X, m->weights, s->out, R, work), (n + p) * p);
+    double *left = s->out + p, *squares = left + n;
+    add(s,
+        smm_residual(n, (int32_t)p, m->X, m->y, m->weights, n, s->out, left, squares,
+                     squares + 3),
+        n + p + 3);
     add(s, smm_crossprod(ws, m->y, m->weights), 0);
     add(s, smm_crossprod_y(ws, m->y, m->weights), 0);
     add(s, smm_set_rows(ws, n), 0);

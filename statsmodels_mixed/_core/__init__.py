@@ -4,7 +4,7 @@
 `CoreWorkspace` is where one thread evaluates, minimizes and solves.
 """
 
-from .blas import cholesky_qr
+from .basis import cholesky_qr, split_by_basis
 from .coordinates import TermCoordinates
 from .families import ROW_QUANTITIES, family_rows, row_derivatives
 from .generalized import VANISHED, CoreGeneralized, GeneralizedSolution
@@ -39,5 +39,6 @@ __all__ = [
     "is_beyond_memory",
     "one_blas_thread",
     "row_derivatives",
+    "split_by_basis",
     "waiting_for_threads",
 ]

@@ -10,15 +10,12 @@ import ctypes
 from functools import cache
 from typing import Any
 
-import numpy as np
 from scipy.linalg import cython_blas, cython_lapack
 
-from .._typing import Array
 from ..errors import CoreError
-from ._smm import ffi, lib
-from .boundary import check_status, doubles, floats
+from ._smm import ffi
 
-__all__ = ["blas_table", "cholesky_qr"]
+__all__ = ["blas_table"]
 
 _LAPACK = ("dpotrf", "dpotri", "dsyev")
 _BLAS = ("dgemm", "dsymm", "dsyrk", "dtrsm")
@@ -57,30 +54,3 @@ def blas_table() -> Any:
             pointer = ffi.cast("void *", _address(capsules, routine))
             setattr(table, routine, ffi.cast(ffi.typeof(getattr(table, routine)), pointer))
     return table
-
-
-def cholesky_qr(X: Array, weights: Array | None = None) -> tuple[Array, Array] | None:
-    """Return Q and R with X = Q R, Q'WQ = I and R an upper triangle.
-
-    None when columns of X are nearly dependent, very large or very small.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, p)
-    weights : ndarray, shape (n,), optional
-        The diagonal of W, I by default.
-
-    Returns
-    -------
-    Q : ndarray, shape (n, p), C order
-    R : ndarray, shape (p, p), Fortran order
-    """
-    n, p = X.shape
-    X = floats(X, (n, p), "X")
-    Q, R, work = np.empty((n, p)), np.empty((p, p)), np.empty(p * (2 * p + lib.SMM_BASIS_ROWS))
-    w = ffi.NULL if weights is None else doubles(floats(weights, (n,), "weights"))
-    status = lib.smm_basis(blas_table(), n, p, doubles(X), w, doubles(Q), doubles(R), doubles(work))
-    if status == lib.SMM_ENOTPD:
-        return None
-    check_status(status, "find a basis of the fixed effects")
-    return Q, R.T

@@ -62,6 +62,7 @@ def refit(
     facts, ends = np.empty((count, 6)), np.empty((count, nt))
     beta, inverse = np.empty((count, p)), np.empty((count, p, p))
     done = ffi.new("int64_t *")
+    self.lent = responses  # the last of them stays that of the workspace
     with self.threads, self.lock:
         status = lib.smm_refit(
             self.handle,

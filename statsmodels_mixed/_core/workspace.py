@@ -121,6 +121,7 @@ class CoreWorkspace:
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
         )
         self._kept_scale: Array | None = None
+        self.lent: Array | None = None  # responses of which C keeps one
         self._call(lib.smm_crossprod, "form the cross-products", y)
         if nobs is not None:
             check_status(lib.smm_set_rows(self.handle, nobs), "set the number of rows")

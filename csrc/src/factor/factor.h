@@ -24,8 +24,7 @@ struct smm_workspace {
     int reml;
     double sigma;         /* 0: profiled */
     int64_t rows;         /* those of positive weight, which count */
-    double *y, *weights;  /* (n) copies of what the cross-products are of; */
-    int weighted;         /* 0: weights are ones and not kept */
+    const double *y, *weights; /* (n) what the cross-products are of, lent; NULL: ones */
     smm_precise *precise; /* NULL until it is needed; see precise.c */
     smm_by_rows *by_rows; /* NULL until it is needed; see gradient_by_rows.c */
     int always_precise;   /* whether values come from there even if doubles do */

@@ -141,7 +141,7 @@ static void form_products(smm_workspace *ws)
     memset(p->ZXy, 0, sizeof(smm_twice) * (size_t)d->q * m);
     memset(p->XXy, 0, sizeof(smm_twice) * m * m);
     for (int64_t i = 0; i < d->n; i++) {
-        double w = ws->weighted ? ws->weights[i] : 1.0;
+        double w = ws->weights ? ws->weights[i] : 1.0;
         add_zz(ws, i, w);
         add_xy(ws, i, w);
     }

@@ -71,7 +71,7 @@ int smm_form_joint(smm_glmm *g, const double *weights, int hold)
     if (g->joined == weights) return SMM_OK;
     if (g->stream) smm_stream_joint(g, weights);
     else {
-        smm_form_zx(ws, g->y, weights, 0);
+        smm_form_zx(ws, g->y, weights);
         smm_form_xx(ws, g->y, weights);
     }
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);

@@ -188,7 +188,7 @@ static void add_for_step(smm_glmm *g)
         const double *w = weights_of_kind(g, k);
         smm_add_zz(g->ws, w, s->A[k]);
         if (!g->fast) continue;
-        smm_add_zx(g->ws, g->y, w, 0, s->ZX[k]);
+        smm_add_zx(g->ws, g->y, w, s->ZX[k]);
         smm_add_xx(g->ws, g->y, w, s->XX[k]);
     }
 }
@@ -201,7 +201,7 @@ static void add_for_gradient(smm_glmm *g)
     int dispersion = smm_has_dispersion(g->family.distribution);
     smm_add_x_transpose(g, g->l, s->xl);
     for (int k = 0; k < kinds(g) && k < SAFE; k++) {
-        smm_add_zx(g->ws, g->y, k == EXPECTED ? g->we : g->wo, 0, s->ZX[k]);
+        smm_add_zx(g->ws, g->y, k == EXPECTED ? g->we : g->wo, s->ZX[k]);
         smm_add_xx(g->ws, g->y, k == EXPECTED ? g->we : g->wo, s->XX[k]);
     }
     smm_row_variances(g->ws, c);

@@ -116,14 +116,12 @@ void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
     add_couplings(ws->design, weights, A);
 }
 
-/* Z'W[X y] into columns [first, m) of ZXy. */
-void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first)
+/* Z'W[X y] into ZXy. */
+void smm_form_zx(smm_workspace *ws, const double *y, const double *weights)
 {
     const smm_design *d = ws->design;
-    int32_t m = d->p + 1;
-    for (int64_t i = 0; i < d->q; i++)
-        for (int32_t v = first; v < m; v++) ws->ZXy[i * m + v] = 0;
-    smm_add_zx(ws, y, weights, first, ws->ZXy);
+    memset(ws->ZXy, 0, sizeof(double) * (size_t)d->q * (size_t)smm_width(d));
+    smm_add_zx(ws, y, weights, ws->ZXy);
 }
 
 /* Of a term with one effect a level, whose columns [0, p] are wanted; a constant p lets the
@@ -164,13 +162,13 @@ static void add_sums(const smm_design *d, int32_t t, const double *y, const doub
 /* Those of one term added to ZXy. */
 SMM_HOT
 static void add_zx_of(const smm_design *d, int32_t t, const double *y, const double *weights,
-                      int32_t first, double *ZXy)
+                      double *ZXy)
 {
     int32_t p = d->p, m = p + 1;
     int32_t k = d->cols[t];
     const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
     const double *wt = weights ? weights + d->n * d->predictor[t] : NULL; /* X is of eta */
-    if (k == 1 && first == 0) {
+    if (k == 1) {
         add_sums(d, t, y, wt, ZXy);
         return;
     }
@@ -181,18 +179,17 @@ static void add_zx_of(const smm_design *d, int32_t t, const double *y, const dou
         SMM_PREFETCH(ZXy + d->node_at[node_of[refs[ahead(i, d->n)]]] * m);
         for (int32_t c = 0; c < k; c++, row += m) {
             double f = w * zi[c];
-            for (int32_t v = first; v < p; v++) row[v] += f * x[v];
+            for (int32_t v = 0; v < p; v++) row[v] += f * x[v];
             row[p] += f * y[i];
         }
     }
 }
 
 /* The same added to ZXy. */
-void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
-                double *ZXy)
+void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, double *ZXy)
 {
     const smm_design *d = ws->design;
-    for (int32_t t = 0; t < d->nterms; t++) add_zx_of(d, t, y, weights, first, ZXy);
+    for (int32_t t = 0; t < d->nterms; t++) add_zx_of(d, t, y, weights, ZXy);
 }
 
 /* [X y]'W[X y], lower triangle, chunk by chunk, of many columns through BLAS. Observed weights of a
@@ -272,13 +269,11 @@ static int check(const smm_design *d, const double *y, const double *weights, in
     return isfinite(total) && isfinite(sum) && *rows > 0 ? SMM_OK : SMM_ENONFINITE;
 }
 
-/* Keep what precise.c may need. */
+/* Note what precise.c may need. */
 static void keep(smm_workspace *ws, const double *y, const double *weights)
 {
-    size_t bytes = sizeof(double) * (size_t)ws->design->n;
-    memcpy(ws->y, y, bytes);
-    ws->weighted = weights != NULL;
-    if (weights) memcpy(ws->weights, weights, bytes);
+    ws->y = y;
+    ws->weights = weights;
     smm_precise_forget(ws);
 }
 
@@ -295,7 +290,7 @@ int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
     for (int32_t t = 0; t < d->nterms; t++) {
         if (smm_add_by_levels(ws, t, y, weights, ws->A, ws->ZXy)) continue;
         add_diagonal(d, t, weights, ws->A);
-        add_zx_of(d, t, y, weights, 0, ws->ZXy);
+        add_zx_of(d, t, y, weights, ws->ZXy);
     }
     add_couplings(d, weights, ws->A);
     smm_find_twins(ws);
@@ -325,14 +320,9 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
     int64_t rows;
     int status = check(d, y, weights, &rows);
     if (status) return status;
-    smm_form_zx(ws, y, weights, p);
+    smm_form_zy(ws, y, weights);
     double *last = ws->small_tmp;
-    for (int32_t v = 0; v < m; v++) last[v] = 0;
-    for (int64_t i = 0; i < d->n; i++) {
-        double f = (weights ? weights[i] : 1.0) * y[i];
-        for (int32_t v = 0; v < p; v++) last[v] += f * d->X[i * p + v];
-        last[p] += f * y[i];
-    }
+    smm_form_xy(d->n, p, d->X, y, weights, last + m, last);
     for (int32_t v = 0; v < m; v++) ws->XXy[p + (size_t)v * m] = last[v];
     keep(ws, y, weights);
     ws->state = SMM_HAS_A;

@@ -94,7 +94,7 @@ static int factor_rows(smm_workspace *ws, int64_t n)
     smm_by_rows *r = ws->by_rows;
     memset(r->V, 0, sizeof(smm_twice) * (size_t)(n * n));
     for (int64_t i = 0; i < n; i++) {
-        smm_twice w = {ws->weighted ? ws->weights[r->row[i]] : 1.0, 0};
+        smm_twice w = {ws->weights ? ws->weights[r->row[i]] : 1.0, 0};
         r->V[i + i * n] = twice_divide((smm_twice){1, 0}, w);
     }
     for (int32_t t = 0; t < d->nterms; t++) add_term(ws, t, n);
@@ -181,7 +181,7 @@ int smm_differentiate_by_rows(smm_workspace *ws)
     smm_by_rows *r = ws->by_rows;
     int64_t n = 0;
     for (int32_t i = 0; i < d->n; i++)
-        if (!ws->weighted || ws->weights[i] > 0) r->row[n++] = i;
+        if (!ws->weights || ws->weights[i] > 0) r->row[n++] = i;
     status = factor_rows(ws, n);
     if (status) return status;
     solve_fixed(ws, n);

@@ -147,3 +147,48 @@ int smm_add_by_levels(const smm_workspace *ws, int32_t t, const double *y, const
     }
     return 1;
 }
+
+/* Sums of levels of f z, where f = W y. A constant k lets the compiler unroll the loop. */
+SMM_INLINE
+static inline void add_response(int64_t n, int64_t k, const int32_t *SMM_RESTRICT refs,
+                                const double *SMM_RESTRICT z, const double *SMM_RESTRICT y,
+                                const double *SMM_RESTRICT w, double *SMM_RESTRICT sums)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *at = sums + refs[i] * k, f = w ? w[i] * y[i] : y[i];
+        SMM_PREFETCH(sums + refs[i + AHEAD < n ? i + AHEAD : i] * k);
+        for (int64_t c = 0; c < k; c++) at[c] += f * z[i * k + c];
+    }
+}
+
+SMM_HOT
+static void add_response_of(const smm_design *d, int32_t t, const double *y,
+                            const double *weights, double *sums)
+{
+    switch (d->cols[t]) {
+    case 1:
+        add_response(d->n, 1, d->refs[t], d->z[t], y, weights, sums);
+        break;
+    case 2:
+        add_response(d->n, 2, d->refs[t], d->z[t], y, weights, sums);
+        break;
+    default:
+        add_response(d->n, d->cols[t], d->refs[t], d->z[t], y, weights, sums);
+    }
+}
+
+void smm_form_zy(smm_workspace *ws, const double *y, const double *weights)
+{
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        double *sums = ws->u; /* of all effects: q */
+        memset(sums, 0, sizeof *sums * (size_t)d->levels[t] * (size_t)k);
+        add_response_of(d, t, y, weights, sums);
+        for (int32_t l = 0; l < d->levels[t]; l++) {
+            double *row = ws->ZXy + d->node_at[d->node_of[t][l]] * m + p;
+            for (int32_t c = 0; c < k; c++, sums++) row[c * m] = *sums;
+        }
+    }
+}

@@ -13,11 +13,10 @@
 
 /* crossprod.c */
 void smm_form_zz(smm_workspace *ws, const double *weights);
-void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first);
+void smm_form_zx(smm_workspace *ws, const double *y, const double *weights);
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights);
 void smm_add_zz(const smm_workspace *ws, const double *weights, double *A);
-void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
-                double *ZXy);
+void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, double *ZXy);
 void smm_add_xx(const smm_workspace *ws, const double *y, const double *weights, double *XXy);
 void smm_find_twins(smm_workspace *ws);
 void smm_column_scale(smm_workspace *ws);
@@ -27,6 +26,12 @@ void smm_column_scale(smm_workspace *ws);
 int smm_add_by_levels(const smm_workspace *ws, int32_t t, const double *y, const double *weights,
                       double *A, double *ZXy);
 int64_t smm_level_sums(const smm_design *d);
+/* Z'Wy into the last column of ZXy. */
+void smm_form_zy(smm_workspace *ws, const double *y, const double *weights);
+
+/* residual.c: [X y]'Wy (p + 1) for row-major X (n x p); p doubles of scratch. */
+void smm_form_xy(int64_t n, int32_t p, const double *X, const double *y, const double *weights,
+                 double *scratch, double *sums);
 
 /* pls.c */
 int smm_factor_x(smm_workspace *ws);

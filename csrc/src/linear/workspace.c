@@ -41,8 +41,6 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
         kk += (int64_t)d->cols[t] * d->cols[t];
         columns += d->cols[t];
     }
-    ws->y = take(a, d->n, f);
-    ws->weights = take(a, d->n, f);
     ws->A = take(a, d->block_at[d->nblocks], f);
     ws->twin = take(a, d->nodes, sizeof(int32_t));
     ws->alike = take(a, d->nodes, sizeof(int32_t));

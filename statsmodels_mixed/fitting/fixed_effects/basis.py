@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from ..._core import cholesky_qr, one_blas_thread
+from ..._core import cholesky_qr, one_blas_thread, split_by_basis
 from ..._frozen import quickly_made
 from ..._typing import Array
 from ...errors import DataError
@@ -316,27 +316,23 @@ def residual_response(
     DataError
         If the fixed effects leave nothing of y.
     """
-    unit = _unit(y, float(y.dot(y)))
+    n = len(y) if nobs is None else nobs
+    gamma, residual, scale, squares = split_by_basis(y, basis.Q, weights, n)
+    unit = _unit(y, squares[0])
     if unit != 1.0:
         y = y / unit
-    gamma = np.zeros(basis.Q.shape[1])
-    residual = y
-    for _ in range(2):
-        part = basis.Q.T.dot(residual if weights is None else residual * weights)
-        gamma += part
-        residual = residual - basis.Q.dot(part)
-    scale, size = root_mean_square(residual, weights), root_mean_square(y, weights)
+        gamma, residual, scale, squares = split_by_basis(y, basis.Q, weights, n)
+    size = math.sqrt(squares[1] / n)
     if scale < SMALL * size and basis.is_ordinary:
         gamma, residual = _refined(y, X, basis, weights, gamma)
-        scale = root_mean_square(residual, weights)
+        scale = root_mean_square(residual, weights) * math.sqrt(len(y) / n)
+        residual = residual / scale if scale > 0 else residual
     if not scale > REPRODUCED * size:
         raise DataError(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
             "effects; remove fixed-effects terms."
         )
-    if nobs is not None:
-        scale *= math.sqrt(len(y) / nobs)
-    return gamma * unit, residual / scale, scale * unit
+    return gamma * unit, residual, scale * unit
 
 
 def _refined(
