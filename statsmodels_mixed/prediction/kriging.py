@@ -23,7 +23,7 @@ from ..frame.places import PlaceMatrix
 from ..structures import Structure
 
 if TYPE_CHECKING:
-    from ..fitting.estimates import Estimates
+    from ..fitting.structured.fit import StructuredFit
 
 __all__ = ["KrigedPlaces", "KrigingVariance", "kriged_places"]
 
@@ -118,12 +118,9 @@ class KrigingVariance:
         out[:, 0] = self.kriged.weights(rows)[1]
 
 
-def kriged_places(frame: ModelFrame, estimates: Estimates, block: int) -> dict[Matrix, Matrix]:
+def kriged_places(frame: ModelFrame, fit: StructuredFit, block: int) -> dict[Matrix, KrigedPlaces]:
     """Return what takes the place of the columns of places of one grouping factor."""
-    fit = estimates.structured
-    if fit is None:
-        return {}
-    out: dict[Matrix, Matrix] = {}
+    out: dict[Matrix, KrigedPlaces] = {}
     at = 0
     for number, part in enumerate(frame.random):
         for matrix, structure in zip(part.matrices, part.structures, strict=True):

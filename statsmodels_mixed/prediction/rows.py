@@ -15,7 +15,6 @@ from ..frame.matrices.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from ..frame.table.sources import Source
 from ..later import load
-from .kriging import KrigedPlaces, KrigingVariance, kriged_places
 from .which_effects import Chosen
 
 if TYPE_CHECKING:
@@ -199,11 +198,13 @@ def rows_of_new_data(
                 raise OptionError(
                     "re= needs a model made from a formula and new data with its columns."
                 )
-            instead = kriged_places(new.frame, result.estimates, i)
+            instead: dict[Any, Any] = {}
+            if result.estimates.structured is not None:
+                kriging = load("prediction.kriging:")
+                instead = kriging.kriged_places(new.frame, result.estimates.structured, i)
             z[i] = new.random(i, mask, instead)
             for places in instead.values():
-                assert isinstance(places, KrigedPlaces)
-                kriged = kriged + new.made(KrigingVariance(places))[:, 0]
+                kriged = kriged + new.made(kriging.KrigingVariance(places))[:, 0]
             refs[i], without = _known_levels(new, i, new_levels)
             absent |= without
             if result.layout.blocks[i].own_places:  # few models have any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -281,8 +282,13 @@ def _maximize(
     # Beside a jump steps shrink to nothing while the gradient stays; others fall without end.
     short = not report.converged and report.status == "FTOL_REACHED"
     rough = short or report.status == "ROUNDOFF_LIMITED"
-    if rough and (problem.core.several_modes_possible or has_bounded_range(spec)):
+    beside = rough and (problem.core.several_modes_possible or has_bounded_range(spec))
+    if beside:
         report = load("fitting.search.away_from_jumps:away_from_jumps")(problem.core, report)
+    at_edge = with_means_at_the_edge(report, design, spec, _means(fit)) is not report
+    if (beside or at_edge) and not problem.fast:
+        as_written = load("fitting.search.away_from_jumps:as_written")
+        report = as_written(problem.core, report, partial(_written_and_read, problem, spec))
     end = canonical_end(fit, report)
     estimates = _checked_estimates(fit, end)
     report = with_means_at_the_edge(estimates.report, design, spec, estimates.fitted)
@@ -307,6 +313,13 @@ def _maximize(
     identification = identify(design, residual=spec.normal, normal=spec.normal)
     report = replace(estimates.report, not_identified=identification.reasons)
     return replace(estimates, report=report, identification=identification)
+
+
+def _written_and_read(problem: Approximation, spec: FamilySpec, point: Array) -> Array:
+    """Take the core's parameters to the user's units and back."""
+    beta = problem.basis.coefficients(point[problem.beta])
+    dispersion = float(np.exp(point[-1])) if spec.has_dispersion else 1.0
+    return problem.join(spec, point[: problem.ntheta], beta, dispersion)
 
 
 def canonical_end(fit: GeneralizedFit, report: FitReport) -> CanonicalEnd:
@@ -348,15 +361,20 @@ def _with_report(estimates: GeneralizedEstimates, report: FitReport) -> Generali
 
 def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
     """Carry a solution back to the units of the user's X, and to all rows."""
-    problem, design, spec = fit.problem, fit.design, fit.spec
+    problem, design = fit.problem, fit.design
     solution: GeneralizedSolution = problem.core.solution()
     with one_blas_thread():
         linear = problem.basis.Q @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
+    return estimates_at(fit, end, solution, linear, _means(fit, solution.eta))
+
+
+def _means(fit: GeneralizedFit, eta: Array | None = None) -> Array:
+    """Return the means of linear predictors; of those of the solution without any."""
+    eta = fit.problem.core.solution().eta if eta is None else eta
     with np.errstate(all="ignore"):
-        fitted = np.asarray(shared_family(spec).link.inverse(solution.eta), dtype=float)
-    return estimates_at(fit, end, solution, linear, fitted)
+        return np.asarray(shared_family(fit.spec).link.inverse(eta), dtype=float)
 
 
 def estimates_at(

@@ -8,7 +8,7 @@ computes with the digits of doubles gets to the other side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,16 +19,18 @@ from .fresh_evaluation import agrees
 from .optimize import FitReport
 from .runs import LOWER
 
-__all__ = ["away_from_jumps"]
+__all__ = ["as_written", "away_from_jumps"]
 
 
 # Rounding errors of parameters that others may make: of each, and of a change that matters.
 ROUNDING = 1e-10
-# This many steps of that size: rounding may also decide, for one set of parameters in two, where
+# This many steps of that size: rounding may also decide, for one set of parameters in twenty, where
 # the search for modes goes on, and none of forty points may seem firm by chance.
-STEPS = 24
+STEPS = 64
 # Points on the way that are tried, and how far behind the one before each of them is.
 MOST, APART = 40, 1.3
+# Parameters are carried to the user's units and back until their objective is the same.
+UNTIL_SAME = 5
 # Shares of the way back to the start. The range of means of a link is convex.
 SHARES = tuple(10.0 ** np.arange(-9.0, -2.0))
 
@@ -52,6 +54,41 @@ def away_from_jumps(core: CoreGeneralized, report: FitReport) -> FitReport:
             return replace(report, end=point, objective=value, gradient=gradient)
     core.value_and_gradient(report.end)
     return report
+
+
+def as_written(
+    core: CoreGeneralized, report: FitReport, again: Callable[[Array], Array]
+) -> FitReport:
+    """Return the report of an end whose objective the parameters in the user's units have, too.
+
+    Where no point is firm, the digits lost on the way to these units and back decide.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+        Solved at the end, as it is again afterwards.
+    report : FitReport
+    again : callable
+        Takes the core's parameters to the user's units and back.
+    """
+    for point in (report.end, *_behind(report)):
+        for _ in range(UNTIL_SAME):
+            before, point = point, again(point)
+            value = core.fresh_value(point)
+            if agrees(core.fresh_value(before), value):
+                return _moved(core, report, before)
+    core.value_and_gradient(report.end)
+    return report
+
+
+def _moved(core: CoreGeneralized, report: FitReport, end: Array) -> FitReport:
+    """Return the report of another end, the core solved there without other modes."""
+    if np.array_equal(end, report.end):
+        core.value_and_gradient(end)
+        return report
+    core.forget_modes()
+    value, gradient = core.value_and_gradient(end)
+    return replace(report, end=end, objective=value, gradient=gradient)
 
 
 def _behind(report: FitReport) -> Iterator[Array]:
