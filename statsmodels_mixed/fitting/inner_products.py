@@ -76,13 +76,30 @@ def _places(block: RandomBlock) -> Array:
 
 def _pair_sums(b: RandomBlock, c: RandomBlock) -> tuple[Positions, Positions, Array]:
     """Return pairs of levels i, j that have rows in common, and their Z_i'Z_j, (pairs, k w)."""
-    k, w, columns = b.z.shape[1], c.z.shape[1], len(c.levels)
-    pair, at = np.unique(b.refs.astype(np.int64) * columns + c.refs, return_inverse=True)
-    X = np.empty((len(pair), k * w))
+    k, w = b.z.shape[1], c.z.shape[1]
+    i, j, at = _pairs_of_rows(b, c)
+    X = np.empty((len(i), k * w))
     for r in range(k):
         for u in range(w):
             X[:, r * w + u] = np.bincount(at, b.z[:, r] * c.z[:, u], len(X))
-    return pair // columns, pair % columns, X
+    return i, j, X
+
+
+def _pairs_of_rows(b: RandomBlock, c: RandomBlock) -> tuple[Positions, Positions, Positions]:
+    """Return pairs of levels i, j that have rows in common, and which pair each row has."""
+    if b.refs is c.refs:
+        i = np.arange(len(b.levels))
+        return i, i, b.refs
+    columns, possible = len(c.levels), len(b.levels) * len(c.levels)
+    pair_of = b.refs.astype(np.int64) * columns + c.refs
+    if possible <= len(pair_of):  # rows need not be sorted
+        met = np.zeros(possible, dtype=bool)
+        met[pair_of] = True
+        pairs = np.flatnonzero(met)
+        at = (np.cumsum(met) - 1)[pair_of]
+    else:
+        pairs, at = np.unique(pair_of, return_inverse=True)
+    return pairs // columns, pairs % columns, at
 
 
 def _elements(b: RandomBlock, c: RandomBlock, X: Array, Y: Array) -> Array:

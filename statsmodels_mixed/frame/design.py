@@ -19,7 +19,7 @@ from ..related import RelatedLevels
 from ..structures import Structure
 from .matrices.coding import Matrix
 from .model_frame import ModelFrame
-from .table.columns import surely_finite
+from .table.columns import column_squares, surely_finite
 from .table.grouping import Refs
 from .table.table import name_rows
 
@@ -155,8 +155,9 @@ class RandomBlock:
         The root mean square of the column, 1 for one of zeros, times `level_sd`. The mean is over
         `nobs` rows, where those that are zero are left out.
         """
-        squares = self.z**2 if weights is None else self.z**2 * weights[:, None]
-        size = np.sqrt(squares.sum(axis=0) / (nobs or len(squares)))
+        z = self.z
+        squares = column_squares(z) if weights is None else np.einsum("ij,ij,i->j", z, z, weights)
+        size = np.sqrt(squares / (nobs or len(z)))
         return self.level_sd * np.where(size > 0, size, 1.0)
 
 
