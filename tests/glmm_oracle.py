@@ -38,6 +38,9 @@ class Model:
             V, dV = mu + family.alpha * mu**2, 1.0 + 2.0 * family.alpha * mu
         else:
             V, dV = family.variance(mu), family.variance.deriv(mu)
+        if isinstance(family, Binomial):  # the same, where they are no end of it
+            inside = mu * (1.0 - mu)
+            V, dV = np.where(inside > 0, inside, V), np.where(inside > 0, 1.0 - 2.0 * mu, dV)
         scale, gamma, dgamma = w / self.phi, d1 / V, d2 / V - d1**2 * dV / V**2
         expected = scale * d1 * gamma
         return loglik, scale * (y - mu) * gamma, expected, expected - scale * (y - mu) * dgamma

@@ -342,3 +342,12 @@ def test_an_end_without_dispersion_is_evaluated_again():
     assert not fit.converged
     again = case.model().objective(est.theta, est.beta, est.dispersion)
     np.testing.assert_allclose(again, fit.objective, atol=1e-6)
+
+
+def test_means_whose_cubes_are_beyond_the_range_are_no_warning():
+    # An inverse Gaussian log-linear model, whose coefficients of 170 are all but unbounded.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", RuntimeWarning)
+        fit = draw(202358).fit()
+    assert fit.estimates.fitted.max() > 1e103

@@ -266,11 +266,12 @@ def with_small_dispersion(
         The dispersion.
     """
     unit, power = float(np.mean(np.abs(design.y))), POWERS[spec.family]
-    shape = np.abs(fitted / unit) ** power  # cubes may be beyond the range of numbers
-    if design.weights is not None:  # variances are phi V / w
-        kept = design.weights > 0
-        shape = shape[kept] / design.weights[kept]
-    left = phi * unit ** (power - 2) * float(np.mean(shape))
+    with np.errstate(over="ignore", invalid="ignore"):  # cubes may be beyond the range of numbers
+        shape = np.abs(fitted / unit) ** power
+        if design.weights is not None:  # variances are phi V / w
+            kept = design.weights > 0
+            shape = shape[kept] / design.weights[kept]
+        left = phi * unit ** (power - 2) * float(np.mean(shape))
     if not left <= VANISHED * float(np.var(design.y / unit)):
         return report
     message = (
