@@ -89,7 +89,7 @@ def _pairs_of_rows(b: RandomBlock, c: RandomBlock) -> tuple[Positions, Positions
     """Return pairs of levels i, j that have rows in common, and which pair each row has."""
     if b.refs is c.refs:
         i = np.arange(len(b.levels))
-        return i, i, b.refs
+        return i, i, b.refs.astype(np.intp)
     columns, possible = len(c.levels), len(b.levels) * len(c.levels)
     pair_of = b.refs.astype(np.int64) * columns + c.refs
     if possible <= len(pair_of):  # rows need not be sorted

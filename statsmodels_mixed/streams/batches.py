@@ -20,6 +20,7 @@ from ..frame.model_frame import ModelFrame
 from ..frame.table.selection import select
 from ..frame.table.table import DataTable, name_rows, open_table
 from ..results.progress import Progress
+from .counted_rows import RefusedRows
 from .sources import TableSource
 
 if TYPE_CHECKING:
@@ -156,15 +157,21 @@ class RowRules:
         Raises
         ------
         DataError
-            As `select`, of a batch.
+            As `select`, of all batches, after the last of them.
         """
         names = list(dict.fromkeys([*self.columns_to_read(source), *others]))
         with Progress(what, source.n_rows, progress, unit="row") as bar:
-            start = 0
+            start, refused = 0, RefusedRows()
             for table in source.read(names):
-                yield self.take(table, start)
+                try:
+                    batch = self.take(table, start)
+                except DataError as error:
+                    refused.note(error)
+                else:
+                    yield batch
                 start += table.num_rows
                 bar.update(table.num_rows)
+            refused.refuse()
 
     def take(self, table: pa.Table, start: int) -> RowBatch:
         """Return the rows of one batch, of which the first is number `start` of the data."""

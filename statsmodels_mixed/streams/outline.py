@@ -16,12 +16,14 @@ from ..fitting.families.response import prepare_response, refuse_certain
 from ..fitting.families.spec import FamilySpec
 from ..fitting.streamed.generalized import StreamedRows
 from ..fitting.streamed.problem import StreamedDesign
-from ..frame.design import Design, ReducedRows, build_design
+from ..frame.design import Design, ReducedRows
 from ..frame.design_checks import check_varying_response
+from .batches import RowBatch
+from .counted_rows import CountedRows, check_all
 from .describe import Described
 from .learn import Learned
 from .levels import Met
-from .reduce import design_of_batch
+from .reduce import design_of_batch, first_design
 from .sources import TableSource
 
 __all__ = ["Outline", "designs"]
@@ -84,10 +86,10 @@ class Outline:
         progress: bool | None = None,
     ) -> None:
         self.learned, self.source, self.spec = learned, source, spec
-        self.first = build_design(learned.frame)
+        self.first = first_design(learned, source)
         blocks = self.first.blocks
         self.described = Described(learned.frame, self.first)
-        self.notes: tuple[str, ...] = ()
+        self._odd: CountedRows | None = None
         self.n, self.largest = 0, 0
         self.log_weights, self.weights_differ = 0.0, False
         self.least, self.most = np.inf, -np.inf
@@ -99,21 +101,32 @@ class Outline:
         self._in_use = [np.zeros(block.z.shape[1], dtype=np.int64) for block in blocks]
         self._met = {pair: Met() for pair in combinations(range(len(blocks)), 2)}
         self._pairs: list[NDArray[np.int32]] = []
-        for batch in learned.rules.batches(source, "pairs of levels", progress):
-            if len(batch.rows.index):
-                design = design_of_batch(learned.frame, batch)
-                self._note(design, batch.rows.index)
-                self.described.add(batch.rows, design)
+        check_all(learned.rules.batches(source, "pairs of levels", progress), self._add)
 
     @property
     def root(self) -> Array:
         """R of the QR decomposition of X, (p, p), of all rows without their weights."""
         return np.asarray(np.linalg.qr(self._XR[:, :-1], mode="r"))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the response of some rows, as `prepare_response` says it."""
+        return () if self._odd is None else (str(self._odd),)
+
+    def _add(self, batch: RowBatch) -> None:
+        if len(batch.rows.index):
+            design = design_of_batch(self.learned.frame, batch)
+            self._note(design, batch.rows.index)
+            self.described.add(batch.rows, design)
+
     def _note(self, given: Design, index: pd.Index) -> None:
         """Take note of the rows of a batch."""
         design, notes = prepare_response(given, self.spec, index, is_part=True)
-        self.notes = self.notes or notes
+        for note in notes:
+            if self._odd is None:
+                self._odd = CountedRows(note)
+            else:
+                self._odd.add(note)
         n = len(design.y)
         self.n += n
         self.largest = max(self.largest, n)

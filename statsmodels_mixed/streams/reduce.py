@@ -30,13 +30,14 @@ from ..frame.matrices.expressions import check_expressions, evaluate, total
 from ..frame.model_frame import ModelFrame
 from ..frame.table.grouping import find_levels
 from .batches import RowBatch
+from .counted_rows import CountedRows, check_all
 from .describe import Described
 from .distinct_columns import Columns
 from .learn import Learned
 from .partitions import merged
 from .sources import BATCH_ROWS, TableSource
 
-__all__ = ["Reduction", "design_of_batch", "reduce_rows"]
+__all__ = ["Reduction", "design_of_batch", "first_design", "reduce_rows"]
 
 
 # Bytes that the model takes for a row that is left, besides its columns.
@@ -74,6 +75,34 @@ def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
             offset=total(batch.offset, values),
         )
     )
+
+
+def first_design(learned: Learned, source: TableSource) -> Design:
+    """Return the design of the rows that were kept of a source.
+
+    Parameters
+    ----------
+    learned : Learned
+    source : TableSource
+        Where rows of these are refused, all of its batches are looked at for the same.
+
+    Raises
+    ------
+    DataError
+        As `build_design`.
+    """
+    try:
+        return build_design(learned.frame)
+    except DataError as error:
+        if source.partitions is not None or not CountedRows(str(error)).is_about_rows:
+            raise
+
+        def look_at(batch: RowBatch) -> None:
+            if len(batch.rows.index):
+                design_of_batch(learned.frame, batch)
+
+        check_all(learned.rules.batches(source, "cross-products", False), look_at)
+        raise
 
 
 def _beside(design: Design) -> Array:
@@ -378,7 +407,7 @@ def reduce_rows(
     MemoryError
         If too many combinations of levels occur.
     """
-    first = build_design(learned.frame)
+    first = first_design(learned, source)
     if source.partitions is None:
         reduction = _reduced(learned, source, progress)
     else:
@@ -390,9 +419,12 @@ def reduce_rows(
 def _reduced(learned: Learned, source: TableSource, progress: bool | None = False) -> Reduction:
     """Reduce the rows of a source, or of a partition of one."""
     reduction = Reduction(learned.frame)
-    for batch in learned.rules.batches(source, "cross-products", progress):
+
+    def add(batch: RowBatch) -> None:
         if len(batch.rows.index):
             design = design_of_batch(learned.frame, batch)
             reduction.add(design)
             reduction.described.add(batch.rows, design)
+
+    check_all(learned.rules.batches(source, "cross-products", progress), add)
     return reduction
