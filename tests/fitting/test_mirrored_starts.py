@@ -152,3 +152,21 @@ def test_signs_of_a_regular_fit_cost_an_evaluation_for_each_choice():
 def test_another_coding_of_a_factor_has_the_same_signs():
     """With sums for contrasts the fit was 3.8 above that with dummies."""
     assert not check(19430).failures
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_the_predictor_is_positive_in_the_mean(weights):
+    """All signs together are one model: from either side the same estimates are found."""
+    rng = np.random.default_rng(2)
+    g, x = np.repeat(np.arange(20), 6), rng.normal(size=120)
+    y = rng.poisson((2.0 + 0.4 * x + 0.3 * rng.normal(size=20)[g]) ** 2)
+    data = pd.DataFrame({"y": y, "x": x, "g": g, "w": rng.uniform(0.5, 2.0, 120)})
+    family = sm.families.Poisson(link=sm.families.links.Sqrt())
+    model = smf.mixedglm2("y ~ x + (1 | g)", data, family=family, weights=weights)
+    fit = model.fit()
+    start = np.r_[fit.theta, -fit.params]
+    again = model.fit(start=start)
+    assert fit.params["Intercept"] > 0
+    np.testing.assert_allclose(again.params, fit.params, rtol=1e-5)
+    one, other = (np.concatenate([u.ravel() for u in each.estimates.b]) for each in (fit, again))
+    np.testing.assert_allclose(one, other, atol=1e-5)

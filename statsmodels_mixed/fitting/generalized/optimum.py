@@ -127,10 +127,12 @@ class Search:
             nt = self.problem.ntheta
             ones = np.r_[_ones(patterns), self.begin[nt:]]
             runs.report = search_further(core, runs.report, ones, nt, options)
-        if self.observed:
-            return runs.end(MERGING_MODES)
         jumps = self.n_agq > 1 and (edge or core.several_modes_possible)
-        return runs.end(JUMPS if jumps else NO_MAXIMUM)
+        found = runs.end(MERGING_MODES if self.observed else JUMPS if jumps else NO_MAXIMUM)
+        if self._has_two_signs and self.design.offset is None:
+            upright = load("fitting.search.mirrored_starts:upright")
+            found = upright(core, found, self.problem.beta, self.design.weights)
+        return found
 
     @property
     def _patterns(self) -> Patterns:

@@ -10,14 +10,18 @@ in the columns, so that choices are the same for all contrasts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._core import CoreGeneralized
 from ..._typing import Array
+from .fresh_evaluation import agrees
+from .optimize import FitReport
 
-__all__ = ["mirrored_coefficients"]
+__all__ = ["mirrored_coefficients", "upright"]
 
 # Changes of sign that are joined, and choices of signs.
 MOST_CHANGES, MOST = 8, 8
@@ -54,6 +58,36 @@ def mirrored_coefficients(
         wanted = upright if offset is None else mirrored - offset
         found.append(np.linalg.lstsq(Q * root[:, None], wanted * root, rcond=None)[0])
     return found
+
+
+def upright(
+    core: CoreGeneralized, report: FitReport, coefficients: slice, weights: Array | None
+) -> FitReport:
+    """Return the report of an end whose predictor is positive in the mean.
+
+    Without an offset all coefficients and conditional modes may change their signs together: both
+    are one model, and which of them a search finds is chance.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+        Solved at the end, as it is again afterwards.
+    report : FitReport
+    coefficients : slice
+        Where they are among the parameters.
+    weights : ndarray, shape (n,), or None
+    """
+    eta = core.solution().eta
+    if float(eta.sum() if weights is None else weights @ eta) >= 0.0:
+        return report
+    end = report.end.copy()
+    end[coefficients] *= -1.0
+    core.forget_modes()
+    value, gradient = core.value_and_gradient(end)
+    if not agrees(report.objective, value):
+        core.value_and_gradient(report.end)
+        return report
+    return replace(report, end=end, objective=value, gradient=gradient)
 
 
 def _choices(X: Array, eta: Array, of_all: bool) -> Iterator[Array]:
