@@ -145,6 +145,8 @@ def _encode_time(value: Any) -> Any:
         return {"timestamp": [value.value, value.unit, zone]}
     if isinstance(value, pd.Timedelta):
         return {"timedelta": [value.value, value.unit]}
+    if isinstance(value, pd.Period):
+        return {"period": [value.ordinal, value.freqstr]}
     if type(value) is datetime.date:
         return {"date": value.isoformat()}
     return None
@@ -186,6 +188,9 @@ def _encode_extension(value: Any, again: Encoder) -> Any:
     if isinstance(dtype, pd.DatetimeTZDtype):
         naive = value.tz_convert("UTC").tz_localize(None)
         return {"zoned": again(np.asarray(naive)), "zone": str(dtype.tz)}
+    if isinstance(dtype, pd.PeriodDtype):
+        frequency = name.removeprefix("period[").removesuffix("]")
+        return {"periods": again(value.asi8), "frequency": frequency}
     if dtype.kind in "mM":
         return {"times": again(np.asarray(value))}
     if isinstance(dtype, pd.IntervalDtype):
@@ -195,7 +200,7 @@ def _encode_extension(value: Any, again: Encoder) -> Any:
         filled = value.fillna(False if name == "boolean" else 0)
         numbers = filled.to_numpy(dtype=dtype.numpy_dtype)
         return {"masked": again([numbers, absent]), "type": name}
-    raise DataError(f"columns of type {name} cannot be saved.")
+    raise DataError(f"a column or index of type {name} cannot be saved: turn it into labels.")
 
 
 def decode_plain(node: dict[str, Any], arrays: Arrays, again: Encoder) -> Any:
@@ -253,6 +258,10 @@ _DECODERS: dict[str, Callable[[Any, Any, Encoder], Any]] = {
     "missing": lambda node, content, again: {"NA": pd.NA, "NaT": pd.NaT}[content],
     "timestamp": _timestamp,
     "timedelta": lambda node, content, again: pd.Timedelta(content[0], "ns").as_unit(content[1]),
+    "period": lambda node, content, again: pd.Period(ordinal=content[0], freq=content[1]),
+    "periods": lambda node, content, again: (
+        pd.PeriodIndex.from_ordinals(again(content), freq=node["frequency"]).array
+    ),
     "date": lambda node, content, again: datetime.date.fromisoformat(content),
     "range": lambda node, content, again: pd.RangeIndex(*content, name=again(node["name"])),
     "multi": _named(lambda parts, names: pd.MultiIndex(*parts, names=names)),

@@ -180,6 +180,7 @@ def test_a_fit_to_polars_and_one_to_arrays(tmp_path):
         pd.Categorical([3, 1, 2], categories=[3, 1, 2], ordered=True),
         pd.to_datetime(["2020-01-01", "2021-01-01", "2022-01-01"]),
         pd.period_range("2020", periods=3, freq="Y").astype(str),
+        pd.period_range("2020", periods=3, freq="Q"),
         np.array([0.5, 1.5, 2.5]),
         np.array([1, "two", 3.0], dtype=object),
     ],
@@ -193,6 +194,15 @@ def test_labels_of_any_kind(labels, tmp_path):
     again = reopened(fit, tmp_path)
     np.testing.assert_array_equal(again.predict(data), fit.predict(data))
     assert list(again.params.index) == list(fit.params.index)
+    pd.testing.assert_index_equal(again.fittedvalues.index, fit.fittedvalues.index)
+
+
+@pytest.mark.parametrize("frequency", ["D", "W-SUN", "M", "Q-DEC", "2Q", "Y", "h"])
+def test_an_index_of_periods(frequency, tmp_path):
+    data = sleep()
+    data.index = pd.period_range("2020", periods=len(data), freq=frequency, name="when")
+    fit = smf.mixedlm2("reaction ~ days + (1 | subj)", data).fit()
+    again = reopened(fit, tmp_path)
     pd.testing.assert_index_equal(again.fittedvalues.index, fit.fittedvalues.index)
 
 
