@@ -62,7 +62,7 @@ def refit(
     facts, ends = np.empty((count, 6)), np.empty((count, nt))
     beta, inverse = np.empty((count, p)), np.empty((count, p, p))
     done = ffi.new("int64_t *")
-    self.lent = responses  # the last of them stays that of the workspace
+    self.lent = (*self.lent, responses)
     with self.threads, self.lock:
         status = lib.smm_refit(
             self.handle,
@@ -80,5 +80,7 @@ def refit(
         )
     check_status(status, "fit the model to responses")
     rows = slice(int(done[0]))
+    if np.isfinite(facts[rows, 0]).any():  # C keeps one of these, and none of those before
+        self.lent = (responses,)
     ends = self.design.coordinates.outward(ends[rows])
     return CoreFits(facts[rows], ends, beta[rows], inverse[rows])

@@ -121,16 +121,17 @@ class CoreWorkspace:
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
         )
         self._kept_scale: Array | None = None
-        self.lent: Array | None = None  # responses of which C keeps one
+        self.lent: tuple[Array, ...] = ()  # responses of which C keeps one
         self._call(lib.smm_crossprod, "form the cross-products", y)
         if nobs is not None:
             check_status(lib.smm_set_rows(self.handle, nobs), "set the number of rows")
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
-        self._y = floats(y, (self.design.n,), "y")
+        given = floats(y, (self.design.n,), "y")
         with self.threads, self.lock:
-            status = function(self.handle, doubles(self._y), self.weight_pointer())
+            status = function(self.handle, doubles(given), self.weight_pointer())
         check_status(status, doing)
+        self._y = given  # C keeps it, or after a failure the one before
 
     def weight_pointer(self) -> Any:
         """Return the weights for C."""

@@ -282,10 +282,11 @@ def _maximize(
     # Beside a jump steps shrink to nothing while the gradient stays; others fall without end.
     short = not report.converged and report.status == "FTOL_REACHED"
     rough = short or report.status == "ROUNDOFF_LIMITED"
-    beside = rough and (problem.core.several_modes_possible or has_bounded_range(spec))
+    bounded = has_bounded_range(spec)
+    beside = rough and (problem.core.several_modes_possible or bounded)
     if beside:
         report = load("fitting.search.away_from_jumps:away_from_jumps")(problem.core, report)
-    at_edge = with_means_at_the_edge(report, design, spec, _means(fit)) is not report
+    at_edge = bounded and with_means_at_the_edge(report, design, spec, _means(fit)) is not report
     if (beside or at_edge) and not problem.fast:
         as_written = load("fitting.search.away_from_jumps:as_written")
         report = as_written(problem.core, report, partial(_written_and_read, problem, spec))
