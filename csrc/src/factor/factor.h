@@ -22,13 +22,13 @@ struct smm_workspace {
     /* what was last done: each step needs the one before */
     enum { SMM_EMPTY, SMM_HAS_A, SMM_HAS_VALUE, SMM_HAS_GRADIENT } state;
     int reml;
-    double sigma;         /* 0: profiled */
-    int64_t rows;         /* those of positive weight, which count */
+    double sigma;              /* 0: profiled */
+    int64_t rows;              /* those of positive weight, which count */
     const double *y, *weights; /* (n) what the cross-products are of, lent; NULL: ones */
-    smm_precise *precise; /* NULL until it is needed; see precise.c */
-    smm_by_rows *by_rows; /* NULL until it is needed; see gradient_by_rows.c */
-    int always_precise;   /* whether values come from there even if doubles do */
-    int exact;            /* whether the last value came from there */
+    smm_precise *precise;      /* NULL until it is needed; see precise.c */
+    smm_by_rows *by_rows;      /* NULL until it is needed; see gradient_by_rows.c */
+    int always_precise;        /* whether values come from there even if doubles do */
+    int exact;                 /* whether the last value came from there */
 
     double *A;           /* blocks of Z'WZ */
     int32_t *twin;       /* (nodes) an earlier node with the same A and no couplings, or -1 */
