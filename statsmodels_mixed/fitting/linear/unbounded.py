@@ -55,6 +55,9 @@ SMALL = 1e-3
 # How much farther out the criterion is asked whether it rises: at any of these, for rounding
 # errors of effects that large grow as their squares.
 BEYOND = (1e3, 1e2, 10.0)
+# Shares of the effects beside which sigma is rounding errors, where the criterion is asked whether
+# it falls to there: of effects that large, its own decide at one of them.
+NEAR_THE_END = (0.1, 0.05, 0.03)
 # A share of the penalized sum of squares that is all of it.
 ALL = 0.99
 # A change of the criterion that says nothing.
@@ -110,7 +113,9 @@ def refuse_unbounded(criterion: CrossproductCriterion) -> None:
         lower = load("fitting.search.effects_of_lower_rank:of_lower_rank")
         sizes = chain(sizes, lower(design, design.X[:, products.basis.columns], reml))
     for size in sizes:
-        if _falls(workspace, large * size) and _falls_to_rounding(products, 0.1 * end * size):
+        if _falls(workspace, large * size) and any(
+            _falls_to_rounding(products, share * end * size) for share in NEAR_THE_END
+        ):
             raise DataError(_reason(design))
 
 
