@@ -260,6 +260,7 @@ def test_code_that_may_not_run(code, options):
         "I(2**x + x / 10**12) + I(np.pi**2 * h**3)",
         "I((s == 'a') * (h > 3))",
         "bs(x, df=4, upper_bound=5000)",
+        f"I({' + '.join(['x'] * 900)})",
     ],
 )
 def test_code_that_is_safe(code):

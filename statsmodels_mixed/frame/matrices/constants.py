@@ -8,8 +8,9 @@ width, whose arithmetic costs the same however large they are.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import inf
+from typing import NamedTuple
 
 __all__ = ["endless_part"]
 
@@ -26,6 +27,24 @@ _SIZES = frozenset({"df", "degree"})
 _SIZE_POSITION = 1
 
 
+class _Made(NamedTuple):
+    """What an expression makes.
+
+    Attributes
+    ----------
+    bits : float
+        A bound of the bits of the integer that it is, 0 if it is none.
+    has_columns : bool
+        Whether a column is part of it, so that the result is of numbers of fixed width.
+    is_sequence : bool
+        Whether it is text or a list, which multiplication repeats.
+    """
+
+    bits: float
+    has_columns: bool
+    is_sequence: bool = False
+
+
 def endless_part(tree: ast.AST, functions: Collection[str]) -> ast.AST | None:
     """Return a part of an expression whose constants make something too large, if there is one.
 
@@ -39,58 +58,64 @@ def endless_part(tree: ast.AST, functions: Collection[str]) -> ast.AST | None:
     Returns
     -------
     ast.AST or None
-        The smallest such part that comes first.
+        Such a part with no other in it.
     """
-    for node in ast.iter_child_nodes(tree):
-        found = endless_part(node, functions)
-        if found is not None:
-            return found
-    if isinstance(tree, ast.BinOp):
-        repeats = _is_sequence(tree.left) or _is_sequence(tree.right)
-        return tree if repeats or _bits(tree, functions) > _BITS else None
-    if isinstance(tree, ast.Call) and _name(tree.func) in _BASES:
-        sizes = [keyword.value for keyword in tree.keywords if keyword.arg in _SIZES]
-        sizes += tree.args[_SIZE_POSITION : _SIZE_POSITION + 1]
-        return tree if any(_bits(size, functions) > _COLUMNS_BITS for size in sizes) else None
+    made: dict[ast.AST, _Made] = {}
+    for node in _parts_first(tree):
+        parts = [made[part] for part in ast.iter_child_nodes(node)]
+        made[node] = own = _made(node, parts, functions)
+        if isinstance(node, ast.BinOp) and (own.is_sequence or own.bits > _BITS):
+            return node
+        if isinstance(node, ast.Call) and _name(node.func) in _BASES:
+            sizes = [keyword.value for keyword in node.keywords if keyword.arg in _SIZES]
+            sizes += node.args[_SIZE_POSITION : _SIZE_POSITION + 1]
+            if any(made[size].bits > _COLUMNS_BITS for size in sizes):
+                return node
     return None
 
 
-def _bits(node: ast.AST, functions: Collection[str]) -> float:
-    """Return a bound of the bits of the integer that an expression makes, 0 if it makes none."""
+def _parts_first(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes of a tree, each after its parts, however deep they are nested."""
+    order, pending = [], [tree]
+    while pending:
+        node = pending.pop()
+        order.append(node)
+        pending += ast.iter_child_nodes(node)
+    return order[::-1]
+
+
+def _made(node: ast.AST, parts: Sequence[_Made], functions: Collection[str]) -> _Made:
+    """Return what a node makes of what its parts make."""
+    has_columns = any(part.has_columns for part in parts)
+    most = max((part.bits for part in parts), default=0)
     if isinstance(node, ast.Constant):
-        return node.value.bit_length() if isinstance(node.value, int) else 0
+        bits = node.value.bit_length() if isinstance(node.value, int) else 0
+        return _Made(bits, False, isinstance(node.value, str | bytes))
     if isinstance(node, ast.Name):
-        return _NUMBER_BITS if node.id in functions else 0
+        is_column = node.id not in functions
+        return _Made(0 if is_column else _NUMBER_BITS, is_column)
     if isinstance(node, ast.Attribute):
-        return 0
+        return _Made(0, has_columns)
     if isinstance(node, ast.Call):
-        return max((_bits(part, functions) for part in node.args), default=0)
-    parts = [_bits(part, functions) for part in ast.iter_child_nodes(node)]
-    if not isinstance(node, ast.BinOp):
-        return max(parts, default=0)
-    if _has_columns(node, functions):
-        return 0
-    left, _, right = parts
-    if isinstance(node.op, ast.Pow | ast.LShift):
-        exponent = 2.0**right if right <= _COLUMNS_BITS + 1 else inf
-        return left * exponent if isinstance(node.op, ast.Pow) else left + exponent
-    return left + right + 1
-
-
-def _has_columns(node: ast.AST, functions: Collection[str]) -> bool:
-    """Whether a column is part of it, so that the result is of numbers of fixed width."""
-    return any(isinstance(n, ast.Name) and n.id not in functions for n in ast.walk(node))
-
-
-def _is_sequence(node: ast.AST) -> bool:
-    """Whether this is text or a list, which multiplication repeats."""
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, str | bytes)
+        of_arguments = parts[1 : 1 + len(node.args)]  # after the function
+        return _Made(max((part.bits for part in of_arguments), default=0), has_columns)
     if isinstance(node, ast.BinOp):
-        return _is_sequence(node.left) or _is_sequence(node.right)
+        left, _, right = parts
+        repeats = left.is_sequence or right.is_sequence
+        return _Made(
+            0 if has_columns else _bits(node.op, left.bits, right.bits), has_columns, repeats
+        )
     if isinstance(node, ast.BoolOp):
-        return any(_is_sequence(value) for value in node.values)
-    return isinstance(node, ast.List | ast.Tuple)
+        return _Made(most, has_columns, any(part.is_sequence for part in parts))
+    return _Made(most, has_columns, isinstance(node, ast.List | ast.Tuple))
+
+
+def _bits(operator: ast.operator, left: float, right: float) -> float:
+    """Return a bound of the bits of the result of arithmetic with integers of these."""
+    if isinstance(operator, ast.Pow | ast.LShift):
+        exponent = 2.0**right if right <= _COLUMNS_BITS + 1 else inf
+        return left * exponent if isinstance(operator, ast.Pow) else left + exponent
+    return left + right + 1
 
 
 def _name(function: ast.expr) -> str:
