@@ -24,6 +24,7 @@ from ..search.edge_of_range import (
     has_bounded_range,
     refuse_merging_modes,
     refuse_unreachable,
+    rows_at_the_edge,
     with_means_at_the_edge,
 )
 from ..search.fresh_evaluation import checked_afresh, solved_afresh
@@ -286,7 +287,7 @@ def _maximize(
     beside = rough and (problem.core.several_modes_possible or bounded)
     if beside:
         report = load("fitting.search.away_from_jumps:away_from_jumps")(problem.core, report)
-    at_edge = bounded and with_means_at_the_edge(report, design, spec, _means(fit)) is not report
+    at_edge = bounded and rows_at_the_edge(design, spec, _means(spec, problem.core.solution().eta))
     if (beside or at_edge) and not problem.fast:
         as_written = load("fitting.search.away_from_jumps:as_written")
         report = as_written(problem.core, report, partial(_written_and_read, problem, spec))
@@ -368,14 +369,13 @@ def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
         linear = problem.basis.Q @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
-    return estimates_at(fit, end, solution, linear, _means(fit, solution.eta))
+    return estimates_at(fit, end, solution, linear, _means(fit.spec, solution.eta))
 
 
-def _means(fit: GeneralizedFit, eta: Array | None = None) -> Array:
-    """Return the means of linear predictors; of those of the solution without any."""
-    eta = fit.problem.core.solution().eta if eta is None else eta
+def _means(spec: FamilySpec, eta: Array) -> Array:
+    """Return the means of linear predictors."""
     with np.errstate(all="ignore"):
-        return np.asarray(shared_family(fit.spec).link.inverse(eta), dtype=float)
+        return np.asarray(shared_family(spec).link.inverse(eta), dtype=float)
 
 
 def estimates_at(

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._core import CoreGeneralized
 from ..._typing import Array
-from .fresh_evaluation import agrees
+from .fresh_evaluation import agrees, moved_afresh
 from .optimize import FitReport
 from .runs import LOWER
 
@@ -71,24 +71,26 @@ def as_written(
     again : callable
         Takes the core's parameters to the user's units and back.
     """
-    for point in (report.end, *_behind(report)):
-        for _ in range(UNTIL_SAME):
-            before, point = point, again(point)
-            value = core.fresh_value(point)
-            if agrees(core.fresh_value(before), value):
-                return _moved(core, report, before)
+    for end in (report.end, *_behind(report)):
+        point = _written(core, end, again)
+        if point is report.end:
+            break
+        if point is not None:
+            return moved_afresh(core, report, point)
     core.value_and_gradient(report.end)
     return report
 
 
-def _moved(core: CoreGeneralized, report: FitReport, end: Array) -> FitReport:
-    """Return the report of another end, the core solved there without other modes."""
-    if np.array_equal(end, report.end):
-        core.value_and_gradient(end)
-        return report
-    core.forget_modes()
-    value, gradient = core.value_and_gradient(end)
-    return replace(report, end=end, objective=value, gradient=gradient)
+def _written(core: CoreGeneralized, point: Array, again: Callable[[Array], Array]) -> Array | None:
+    """Return a point that has the same objective after its way to the user's units and back."""
+    value = core.fresh_value(point)
+    for _ in range(UNTIL_SAME):
+        after = again(point)
+        value_after = core.fresh_value(after)
+        if agrees(value, value_after):
+            return point
+        point, value = after, value_after
+    return None
 
 
 def _behind(report: FitReport) -> Iterator[Array]:

@@ -23,6 +23,7 @@ __all__ = [
     "has_bounded_range",
     "refuse_merging_modes",
     "refuse_unreachable",
+    "rows_at_the_edge",
     "with_means_at_the_edge",
 ]
 
@@ -91,6 +92,17 @@ def refuse_merging_modes(report: FitReport, spec: FamilySpec) -> None:
         )
 
 
+def rows_at_the_edge(design: Design, spec: FamilySpec, fitted: Array) -> int:
+    """Return how many rows have conditional means, fitted (n,), at the edge of their range."""
+    sizes = np.ones(len(fitted)) if design.weights is None else design.weights
+    at_edge = np.zeros(len(fitted), bool)
+    if spec.family == "binomial" and spec.link in ("identity", "log"):
+        at_edge |= (design.y == 1) & (sizes * (1.0 - fitted) < NONE) & (sizes > 0)
+    if spec.support in ("counts", "trials") and spec.link == "identity":
+        at_edge |= (design.y == 0) & (sizes * fitted < NONE) & (sizes > 0)
+    return int(at_edge.sum())
+
+
 def with_means_at_the_edge(
     report: FitReport, design: Design, spec: FamilySpec, fitted: Array
 ) -> FitReport:
@@ -104,13 +116,7 @@ def with_means_at_the_edge(
     fitted : ndarray, shape (n,)
         Conditional means.
     """
-    sizes = np.ones(len(fitted)) if design.weights is None else design.weights
-    at_edge = np.zeros(len(fitted), bool)
-    if spec.family == "binomial" and spec.link in ("identity", "log"):
-        at_edge |= (design.y == 1) & (sizes * (1.0 - fitted) < NONE) & (sizes > 0)
-    if spec.support in ("counts", "trials") and spec.link == "identity":
-        at_edge |= (design.y == 0) & (sizes * fitted < NONE) & (sizes > 0)
-    number = int(at_edge.sum())
+    number = rows_at_the_edge(design, spec, fitted)
     if not number:
         return report
     message = (

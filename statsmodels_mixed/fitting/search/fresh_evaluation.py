@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..._core import CoreGeneralized
+from ..._typing import Array
 from .optimize import FitReport
 
-__all__ = ["agrees", "checked_afresh", "solved_afresh"]
+__all__ = ["agrees", "checked_afresh", "moved_afresh", "solved_afresh"]
 
 # Differences that rounding and the tolerance of PIRLS may make: absolute, and relative to the
 # objective.
@@ -68,6 +69,20 @@ def solved_afresh(core: CoreGeneralized, report: FitReport, fresh: float) -> Fit
     """
     if abs(fresh - report.objective) <= SAME + ROUNDING * abs(report.objective):
         return None
+    return moved_afresh(core, report, report.end)
+
+
+def moved_afresh(core: CoreGeneralized, report: FitReport, end: Array) -> FitReport:
+    """Return the report of another end, the core solved there without modes to start from.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    report : FitReport
+        Where the search ended.
+    end : ndarray
+        The parameters of the other end.
+    """
     core.forget_modes()
-    value, gradient = core.value_and_gradient(report.end)
-    return replace(report, objective=value, gradient=gradient)
+    value, gradient = core.value_and_gradient(end)
+    return replace(report, end=end, objective=value, gradient=gradient)

@@ -10,7 +10,6 @@ in the columns, so that choices are the same for all contrasts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..._core import CoreGeneralized
 from ..._typing import Array
-from .fresh_evaluation import agrees
+from .fresh_evaluation import agrees, moved_afresh
 from .optimize import FitReport
 
 __all__ = ["mirrored_coefficients", "upright"]
@@ -82,12 +81,11 @@ def upright(
         return report
     end = report.end.copy()
     end[coefficients] *= -1.0
-    core.forget_modes()
-    value, gradient = core.value_and_gradient(end)
-    if not agrees(report.objective, value):
-        core.value_and_gradient(report.end)
-        return report
-    return replace(report, end=end, objective=value, gradient=gradient)
+    mirrored = moved_afresh(core, report, end)
+    if agrees(report.objective, mirrored.objective):
+        return mirrored
+    core.value_and_gradient(report.end)
+    return report
 
 
 def _choices(X: Array, eta: Array, of_all: bool) -> Iterator[Array]:
