@@ -18,12 +18,12 @@ from ..fitting.streamed.generalized import StreamedRows
 from ..fitting.streamed.problem import StreamedDesign
 from ..frame.design import Design, ReducedRows
 from ..frame.design_checks import check_varying_response
-from .batches import RowBatch
-from .counted_rows import CountedRows, check_all
+from ..frame.matrices.factors import Rows
+from .counted_rows import CountedRows
 from .describe import Described
 from .learn import Learned
 from .levels import Met
-from .reduce import design_of_batch, first_design
+from .reduce import design_of_batch, each_design, first_design
 from .sources import TableSource
 
 __all__ = ["Outline", "designs"]
@@ -101,7 +101,7 @@ class Outline:
         self._in_use = [np.zeros(block.z.shape[1], dtype=np.int64) for block in blocks]
         self._met = {pair: Met() for pair in combinations(range(len(blocks)), 2)}
         self._pairs: list[NDArray[np.int32]] = []
-        check_all(learned.rules.batches(source, "pairs of levels", progress), self._add)
+        each_design(learned, source, "pairs of levels", progress, self._add)
 
     @property
     def root(self) -> Array:
@@ -113,11 +113,9 @@ class Outline:
         """What is odd about the response of some rows, as `prepare_response` says it."""
         return () if self._odd is None else (str(self._odd),)
 
-    def _add(self, batch: RowBatch) -> None:
-        if len(batch.rows.index):
-            design = design_of_batch(self.learned.frame, batch)
-            self._note(design, batch.rows.index)
-            self.described.add(batch.rows, design)
+    def _add(self, rows: Rows, design: Design) -> None:
+        self._note(design, rows.index)
+        self.described.add(rows, design)
 
     def _note(self, given: Design, index: pd.Index) -> None:
         """Take note of the rows of a batch."""

@@ -12,6 +12,7 @@ kept from then on (`fitting/summed/level_sums.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ from ..fitting.summed.linear import SummedDesign
 from ..frame.design import Design, ReducedRows, build_design
 from ..frame.matrices.coding import response_values
 from ..frame.matrices.expressions import check_expressions, evaluate, total
+from ..frame.matrices.factors import Rows
 from ..frame.model_frame import ModelFrame
 from ..frame.table.grouping import find_levels
 from .batches import RowBatch
@@ -37,7 +39,7 @@ from .learn import Learned
 from .partitions import merged
 from .sources import BATCH_ROWS, TableSource
 
-__all__ = ["Reduction", "design_of_batch", "first_design", "reduce_rows"]
+__all__ = ["Reduction", "design_of_batch", "each_design", "first_design", "reduce_rows"]
 
 
 # Bytes that the model takes for a row that is left, besides its columns.
@@ -77,6 +79,39 @@ def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
     )
 
 
+def each_design(
+    learned: Learned,
+    source: TableSource,
+    what: str,
+    progress: bool | None,
+    process: Callable[[Rows, Design], None],
+) -> None:
+    """Process the designs of all batches that have rows that the model uses.
+
+    Parameters
+    ----------
+    learned : Learned
+    source : TableSource
+    what : str
+        What for, for the log.
+    progress : bool or None
+        See `Progress`.
+    process : callable
+        Takes the rows of a batch and their design.
+
+    Raises
+    ------
+    DataError
+        If rows of any are refused, with the number of all of them.
+    """
+
+    def look_at(batch: RowBatch) -> None:
+        if len(batch.rows.index):
+            process(batch.rows, design_of_batch(learned.frame, batch))
+
+    check_all(learned.rules.batches(source, what, progress), look_at)
+
+
 def first_design(learned: Learned, source: TableSource) -> Design:
     """Return the design of the rows that were kept of a source.
 
@@ -96,12 +131,7 @@ def first_design(learned: Learned, source: TableSource) -> Design:
     except DataError as error:
         if source.partitions is not None or not CountedRows(str(error)).is_about_rows:
             raise
-
-        def look_at(batch: RowBatch) -> None:
-            if len(batch.rows.index):
-                design_of_batch(learned.frame, batch)
-
-        check_all(learned.rules.batches(source, "cross-products", False), look_at)
+        each_design(learned, source, "cross-products", False, lambda rows, design: None)
         raise
 
 
@@ -420,11 +450,9 @@ def _reduced(learned: Learned, source: TableSource, progress: bool | None = Fals
     """Reduce the rows of a source, or of a partition of one."""
     reduction = Reduction(learned.frame)
 
-    def add(batch: RowBatch) -> None:
-        if len(batch.rows.index):
-            design = design_of_batch(learned.frame, batch)
-            reduction.add(design)
-            reduction.described.add(batch.rows, design)
+    def add(rows: Rows, design: Design) -> None:
+        reduction.add(design)
+        reduction.described.add(rows, design)
 
-    check_all(learned.rules.batches(source, "cross-products", progress), add)
+    each_design(learned, source, "cross-products", progress, add)
     return reduction
