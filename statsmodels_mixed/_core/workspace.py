@@ -121,7 +121,6 @@ class CoreWorkspace:
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
         )
         self._kept_scale: Array | None = None
-        self.lent: tuple[Array, ...] = ()  # responses of which C keeps one
         self._call(lib.smm_crossprod, "form the cross-products", y)
         if nobs is not None:
             check_status(lib.smm_set_rows(self.handle, nobs), "set the number of rows")
@@ -132,6 +131,7 @@ class CoreWorkspace:
             status = function(self.handle, doubles(given), self.weight_pointer())
         check_status(status, doing)
         self._y = given  # C keeps it, or after a failure the one before
+        self.lent: tuple[Array, ...] = ()  # responses of `refit` of which it may keep one instead
 
     def weight_pointer(self) -> Any:
         """Return the weights for C."""
